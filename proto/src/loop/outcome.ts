@@ -1,0 +1,21 @@
+import type { Fault } from "../fault/fault.ts";
+
+/**
+ * What a step of a loop ended with. Expected waits are outcomes, not faults:
+ * `done`: nothing more to do until the next event; `again`: come back after `afterMs`;
+ * `stalled`: a person or another input must change something, retried only on the next event.
+ */
+export type Outcome =
+  | { readonly kind: "done" }
+  | { readonly kind: "again"; readonly afterMs: number; readonly why?: string }
+  | { readonly kind: "stalled"; readonly fault: Fault };
+
+export const done: Outcome = { kind: "done" };
+
+export function again(afterMs: number, why?: string): Outcome {
+  return why === undefined ? { kind: "again", afterMs } : { kind: "again", afterMs, why };
+}
+
+export function stalled(fault: Fault): Outcome {
+  return { kind: "stalled", fault };
+}
