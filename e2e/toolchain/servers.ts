@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import { cacheRoot, programName } from "./environment.ts";
+import { withLock } from "./lock.ts";
+import { run } from "./run.ts";
+import { sayIfSlow } from "./say.ts";
+
+/** The servers that Go builds from `e2e/servers`, whose go.mod and go.sum pin every byte of source. */
+export const serverNames = ["natsServer", "kubeApiserver", "etcd", "kubeControllerManager"] as const;
+
+/** Name of one such server. */
+export type ServerName = (typeof serverNames)[number];
+
+const mainPackage: Readonly<Record<ServerName, string>> = {
+  natsServer: "github.com/nats-io/nats-server/v2",
+  kubeApiserver: "k8s.io/kubernetes/cmd/kube-apiserver",
+  etcd: "go.etcd.io/etcd/server/v3",
+  kubeControllerManager: "k8s.io/kubernetes/cmd/kube-controller-manager",
+};
+
+const moduleFolder = join(import.meta.dirname, "..", "servers");
+const goEnvironment = { ...process.env, CGO_ENABLED: "0" };
+
+/** Servers built earlier from the same sources by the same Go (by any Go where there is none on this machine). */
+export async function presentServers(): Promise<ReadonlyMap<ServerName, string>> {
+  const folder = await serverFolder().catch(() => undefined);
+  return folder === undefined ? new Map() : inFolder(folder, serverNames);
+}
+
+/** Builds those of `names` that the cache lacks (from 40 s for NATS alone to 5 min for all, on 2 cores). */
+export async function buildServers(names: readonly ServerName[]): Promise<ReadonlyMap<ServerName, string>> {
+  const folder = await serverFolder();
+  await mkdir(folder, { recursive: true });
+  return withLock(join(folder, ".lock"), async () => {
+    const ready = inFolder(folder, names);
+    for (const name of names.filter((one) => !ready.has(one))) await build(folder, name);
+    return inFolder(folder, names);
+  });
+}
+
+function inFolder(folder: string, names: readonly ServerName[]): Map<ServerName, string> {
+  const paths = names.map((name): [ServerName, string] => [name, join(folder, programName[name])]);
+  return new Map(paths.filter(([, path]) => existsSync(path)));
+}
+
+async function build(folder: string, name: ServerName): Promise<void> {
+  const fresh = join(folder, `.${programName[name]}.${process.pid}`);
+  // Without the version flag a Kubernetes built outside its own repository calls itself v0.0.0-master.
+  const version = name.startsWith("kube") ? ` -X k8s.io/component-base/version.gitVersion=${await pinned()}` : "";
+  const args = ["build", "-trimpath", `-ldflags=-s -w${version}`, "-o", fresh, mainPackage[name]];
+  try {
+    await sayIfSlow(`building ${programName[name]} from its Go module, once`, () =>
+      run({ program: "go", args, cwd: moduleFolder, env: goEnvironment }),
+    );
+    await rename(fresh, join(folder, programName[name]));
+  } finally {
+    await rm(fresh, { force: true });
+  }
+}
+
+async function pinned(): Promise<string> {
+  const found = /^\tk8s\.io\/kubernetes (v\S+)$/m.exec(await readFile(join(moduleFolder, "go.mod"), "utf8"));
+  if (found?.[1] === undefined) throw new Error("e2e/servers/go.mod does not pin k8s.io/kubernetes");
+  return found[1];
+}
+
+async function serverFolder(): Promise<string> {
+  const sources = createHash("sha256");
+  for (const file of ["go.mod", "go.sum"]) sources.update(await readFile(join(moduleFolder, file)));
+  const ofSources = sources.copy().digest("hex").slice(0, 16);
+  const pointer = join(cacheRoot(), "servers", `last-${ofSources}`);
+  const goVersion = await run({ program: "go", args: ["env", "GOVERSION"], cwd: moduleFolder }).catch(() => undefined);
+  if (goVersion === undefined) {
+    const last = await readFile(pointer, "utf8").catch(() => undefined);
+    if (last === undefined) throw new Error("it is built from its Go module, and there is no go on this machine");
+    return join(cacheRoot(), "servers", last);
+  }
+  const key = sources.update(goVersion).digest("hex").slice(0, 16);
+  await mkdir(join(cacheRoot(), "servers"), { recursive: true });
+  await writeFile(pointer, key);
+  return join(cacheRoot(), "servers", key);
+}
