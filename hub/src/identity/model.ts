@@ -1,0 +1,89 @@
+import type { ClusterId } from "@capstan/proto";
+
+/** A join token as the store keeps it, key `token.<id>`: never the secret itself. */
+export interface JoinToken {
+  readonly kind: "join";
+  readonly id: string;
+  readonly cluster: ClusterId;
+  /** Hex SHA-256 of the secret. */
+  readonly hash: string;
+  readonly madeAt: number;
+  readonly expiresAt: number;
+  readonly madeBy: string;
+  /** When it was used, and for which TLS key: the same key may ask again (its answer may have been lost). */
+  readonly used: { readonly at: number; readonly tlsKey: string } | undefined;
+}
+
+/** A person's or program's token as the store keeps it, key `token.<id>`. */
+export interface PersonToken {
+  readonly kind: "person";
+  readonly id: string;
+  /** The name that stands in audit entries. */
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly hash: string;
+  readonly madeAt: number;
+  /** Undefined: until it is taken away. */
+  readonly expiresAt: number | undefined;
+}
+
+/** Any token in the store. */
+export type StoredToken = JoinToken | PersonToken;
+
+/** The public halves of an agent's own keys. */
+export interface AgentKeys {
+  /** Hex SHA-256 over the SubjectPublicKeyInfo of its TLS key (P-256). */
+  readonly tlsKey: string;
+  /** NATS user nkey, `U…`. */
+  readonly natsKey: string;
+  /** X25519 public key, 32 bytes, lower-case hex. */
+  readonly sealingKey: string;
+}
+
+/** What the hub knows of an enrolled cluster's identity; part of its registry record. */
+export interface Enrolment {
+  readonly cluster: ClusterId;
+  readonly keys: AgentKeys;
+  /** UID of its kube-system namespace at enrolment. */
+  readonly incarnation: string;
+  readonly enrolledAt: number;
+  /** End of the newest certificate issued. */
+  readonly notAfter: number;
+}
+
+/** A cluster that must be refused, key `revoked.<id>`. */
+export interface Revocation {
+  readonly cluster: ClusterId;
+  readonly at: number;
+  readonly by: string;
+  readonly reason: string;
+  /** Every NATS key that the cluster has held and that may still have a running JWT. */
+  readonly natsKeys: readonly string[];
+  /** Every TLS key it held, as `AgentKeys.tlsKey`. */
+  readonly tlsKeys: readonly string[];
+}
+
+/** Durations of identity, in milliseconds. */
+export interface IdentityTimes {
+  readonly certificate: number;
+  readonly backdate: number;
+  /** Allowed difference between the clocks of hub and agent when validity is checked. */
+  readonly skew: number;
+  readonly joinTtl: number;
+  readonly joinTtlMax: number;
+  /** How long an expired certificate may still be renewed by proof of possession. */
+  readonly grace: number;
+}
+
+const minute = 60_000;
+const day = 24 * 60 * minute;
+
+/** Design §3.3. */
+export const defaultIdentityTimes: IdentityTimes = {
+  certificate: day,
+  backdate: 5 * minute,
+  skew: 5 * minute,
+  joinTtl: 10 * minute,
+  joinTtlMax: day,
+  grace: 90 * day,
+};

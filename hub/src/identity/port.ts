@@ -1,0 +1,136 @@
+import type { ClusterId } from "@capstan/proto";
+
+/** The private half stays inside; only its uses leave. */
+export interface KeyedSignature {
+  /** First 16 hex digits of SHA-256 over the raw public key. */
+  readonly keyId: string;
+  /** Ed25519, 64 bytes. */
+  readonly signature: Uint8Array;
+}
+
+/** A verification key for desired states, as agents pin it. */
+export interface VerificationKey {
+  readonly keyId: string;
+  /** Raw Ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array;
+}
+
+/** Signs desired states (Ed25519), apart from the CA. */
+export interface Signer {
+  sign(bytes: Uint8Array): KeyedSignature;
+  /** False for an unknown key id as well as for a bad signature. */
+  verify(bytes: Uint8Array, signature: KeyedSignature): boolean;
+  /** All keys that may sign, the current one first. */
+  keys(): readonly VerificationKey[];
+  /** Each key but the oldest, signed by the one before it: proof for agents that pin only older ones. */
+  endorsements(): readonly KeyEndorsement[];
+}
+
+/** A new verification key, vouched for by an existing one. */
+export interface KeyEndorsement {
+  readonly key: VerificationKey;
+  /** Over `capstan key endorsement v1\n` followed by the raw public key. */
+  readonly by: KeyedSignature;
+}
+
+/** A bundle made unreadable for those who are not given its key. */
+export interface SealedBundle {
+  /** Which bundle secret the key was derived from. */
+  readonly keyId: string;
+  /** 12 bytes nonce, ciphertext, 16 bytes tag. The same content gives the same bytes, so that a second put is harmless. */
+  readonly bytes: Uint8Array;
+}
+
+/** Encrypts bundles and hands their keys to clusters. */
+export interface Sealing {
+  /** AES-256-GCM under HKDF(bundle secret, key id, digest). The digest is authenticated too. */
+  encrypt(digestHex: string, plain: Uint8Array): SealedBundle;
+  /** Throws `digest-mismatch` when bytes, key or digest do not belong together. */
+  decrypt(digestHex: string, sealed: SealedBundle): Uint8Array;
+  /** The current secret's id: a bundle stored under another one must be stored anew before it is named. */
+  currentKeyId(): string;
+  /**
+   * The bundle's key, sealed to a cluster's X25519 key (hex): 32 bytes ephemeral public key, 12 bytes nonce, ciphertext,
+   * 16 bytes tag. `context` is authenticated; give the cluster id. The bytes differ at each call: keep what you made.
+   */
+  sealKey(
+    digestHex: string,
+    keyId: string,
+    recipient: { readonly sealingKey: string; readonly context: string },
+  ): Uint8Array;
+}
+
+/** A certificate for a cluster's agent. */
+export interface IssuedCertificate {
+  /** PEM of the leaf alone. */
+  readonly certificate: string;
+  /** PEM of the CA. */
+  readonly ca: string;
+  readonly notAfter: number;
+  /** Hex SHA-256 over the leaf's SubjectPublicKeyInfo. */
+  readonly tlsKey: string;
+}
+
+/** What a checked client certificate says. */
+export interface PeerIdentity {
+  readonly cluster: ClusterId;
+  readonly tlsKey: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** Chain and names are right, but it is past its end (beyond the allowed skew). Good for `Renew` alone. */
+  readonly expired: boolean;
+}
+
+/** The hub's certificate authority. */
+export interface Authority {
+  readonly fleet: string;
+  /** Lower-case hex SHA-256 over the CA certificate's DER: the pin in join tokens. */
+  readonly pin: string;
+  /** PEM. */
+  readonly ca: string;
+  /**
+   * Takes only the public key from a PKCS#10 request (PEM), after checking its proof of possession; subject and names are
+   * the hub's own. Throws `bad-input` for a broken request or another key type than P-256.
+   */
+  issue(request: {
+    readonly csr: string;
+    readonly cluster: ClusterId;
+    readonly now: number;
+  }): Promise<IssuedCertificate>;
+  /** The key of a request without issuing anything: its `tlsKey`. Same faults as `issue`. */
+  inspect(csr: string): Promise<string>;
+  /**
+   * A client's certificate (DER), not yet believed by anybody. Throws `certificate-refused` for another CA, a server
+   * certificate, none or more than one URI name, another fleet; `clock-skew` when not yet valid.
+   */
+  identify(der: Uint8Array, now: number): Promise<PeerIdentity>;
+  /** Whether `signature` (ECDSA P-256, SHA-256, DER or raw) over `bytes` was made by the key of this certificate (DER). */
+  possesses(der: Uint8Array, bytes: Uint8Array, signature: Uint8Array): Promise<boolean>;
+}
+
+/** Lets agents into NATS: user JWTs of account AGENTS with the strict grant for one cluster. */
+export interface NatsUsers {
+  /** Milliseconds; the JWT expires at the earlier of this and the certificate's end. */
+  issue(user: { readonly cluster: ClusterId; readonly natsKey: string; readonly expiresAt: number }): Promise<string>;
+  /**
+   * Makes the revoked keys exactly these: live connections are cut, and JWTs issued until the given time refused. Kept
+   * over restarts of hub and server.
+   */
+  revoke(keys: readonly RevokedNatsKey[], signal: AbortSignal): Promise<void>;
+  /** Where agents find NATS. */
+  urls(): readonly string[];
+}
+
+/** A NATS user key and since when it is refused (milliseconds since 1970). */
+export interface RevokedNatsKey {
+  readonly natsKey: string;
+  readonly at: number;
+}
+
+/** Chance and hashes for tokens; a port because cores may not reach for them. */
+export interface TokenCrypto {
+  /** So many bytes from the system's secure source. */
+  random(bytes: number): Uint8Array;
+  /** Lower-case hex SHA-256. */
+  sha256(bytes: Uint8Array): string;
+}
