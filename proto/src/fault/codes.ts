@@ -42,6 +42,7 @@ export const faultTable = {
   "revision-not-found": { status: "NOT_FOUND", retryable: true },
   "path-not-found": { status: "NOT_FOUND", retryable: false },
   "path-escapes": { status: "INVALID_ARGUMENT", retryable: false },
+  "link-refused": { status: "INVALID_ARGUMENT", retryable: false },
   "path-empty": { status: "INVALID_ARGUMENT", retryable: false },
   "render-failed": { status: "FAILED_PRECONDITION", retryable: false },
   "render-limit": { status: "RESOURCE_EXHAUSTED", retryable: false },

@@ -1,0 +1,79 @@
+import type { Branded, Fault, Instant } from "@capstan/proto";
+
+/** One repository whatever way its URL is written: scheme and host in lower case, no user, no `.git`, no `/` at the end. */
+export type RepositoryKey = Branded<"RepositoryKey">;
+
+/** A Git repository: how it is known, and how it is reached. Neither form ever holds a credential. */
+export interface Repository {
+  readonly key: RepositoryKey;
+  /** `http:`, `https:` or `file:` URL to fetch from. */
+  readonly url: string;
+}
+
+/** What a person may write as `targetRevision`. Names are tried as branch, then as tag, then as the start of a SHA. */
+export type Revision =
+  | { readonly kind: "head" }
+  | { readonly kind: "commit"; readonly sha: string }
+  | { readonly kind: "ref"; readonly ref: string }
+  | { readonly kind: "name"; readonly name: string };
+
+/** 40 hex digits. */
+export type Commit = Branded<"Commit">;
+
+/** What a tree holds at a path. Links are never followed; `link` and `module` are refused where one is needed. */
+export type EntryKind = "file" | "executable" | "link" | "module" | "directory";
+
+/** One entry of a tree. `oid` names its content: equal ids are equal content. */
+export interface TreeEntry {
+  /** From the repository's root, `/` between names, without a leading or trailing one. */
+  readonly path: string;
+  readonly kind: EntryKind;
+  readonly oid: string;
+}
+
+/** The commit as people know it. */
+export interface CommitInfo {
+  readonly commit: Commit;
+  readonly author: string;
+  readonly subject: string;
+  readonly committedAt: Instant;
+}
+
+/**
+ * The files of one commit, read from the object database, never from a work tree.
+ * Paths are normalised by `normalisePath`; one that would leave the repository throws `path-escapes`.
+ * Bound: 100,000 entries a tree, 1 MiB a file (`too-large`).
+ */
+export interface Tree {
+  readonly repository: Repository;
+  readonly commit: Commit;
+  /** Every file, link and module, ordered by path as bytes. Directories are not listed. */
+  entries(): Promise<readonly TreeEntry[]>;
+  /** The same below one directory (paths still from the root); undefined where no directory is there. */
+  below(directory: string): Promise<readonly TreeEntry[] | undefined>;
+  /** What is at the path (the root is `""`), or undefined. */
+  entry(path: string): Promise<TreeEntry | undefined>;
+  /** The bytes of a file. `path-not-found`, `link-refused`, `too-large`. */
+  read(path: string): Promise<Uint8Array>;
+  /** Many files in one round; the same faults as `read`. */
+  readMany(paths: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>>;
+  /** Id of the content of a directory, or undefined where none is there. */
+  subtreeOid(path: string): Promise<string | undefined>;
+}
+
+/** What is known of a repository at a revision. With a fault it is the last good state, and `asOf` tells its age. */
+export interface SourceState {
+  readonly repository: Repository;
+  readonly revision: string;
+  readonly commit: Commit;
+  readonly info: CommitInfo;
+  /** When the repository last answered. */
+  readonly asOf: Instant;
+  /** Why the last try failed; absent while all is well. */
+  readonly fault?: Fault;
+}
+
+/** How to sign in at a repository. Held in memory only; never logged, never in a URL or an argument. */
+export type Credential =
+  | { readonly kind: "basic"; readonly username: string; readonly password: string }
+  | { readonly kind: "bearer"; readonly token: string };
