@@ -1,0 +1,33 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A directory that is gone after the test. */
+export class TempDir implements AsyncDisposable {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** `name` shows in the path, so that a leftover can be traced. */
+  static async make(name: string): Promise<TempDir> {
+    return new TempDir(await mkdtemp(join(tmpdir(), `capstan-${name}-`)));
+  }
+
+  /** Path of `parts` below this directory; nothing is created. */
+  at(...parts: string[]): string {
+    return join(this.path, ...parts);
+  }
+
+  /** As `at`, and the directory is there afterwards. */
+  async dir(...parts: string[]): Promise<string> {
+    const path = this.at(...parts);
+    await mkdir(path, { recursive: true });
+    return path;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.path, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
