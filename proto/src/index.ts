@@ -19,3 +19,15 @@ export { KeyedLoop, type LoopOptions } from "./loop/queue.ts";
 export { type Backoff, backoffDelay, jittered } from "./time/backoff.ts";
 export type { Chance, Clock, Instant } from "./time/clock.ts";
 export { systemChance, systemClock } from "./time/system.ts";
+// The wire
+export { bundleKeyInfo, cutChunks, type Domain, domains, joinChunks, signedBytes } from "./wire/envelope.ts";
+export { type Feature, features, missingFeatures, negotiate, protocol, type Spoken } from "./wire/handshake.ts";
+export { limits } from "./wire/limits.ts";
+export {
+  chunkRequestSubject,
+  chunkSubject,
+  desiredKey,
+  desiredRequestSubject,
+  hintSubject,
+  inboxPrefix,
+} from "./wire/subjects.ts";
