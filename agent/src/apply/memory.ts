@@ -1,0 +1,65 @@
+/** What the last dry-run or write said of an object. */
+export interface Verdict {
+  /** Of the prepared manifest that was compared. */
+  readonly hash: string;
+  /** Of the live object at that moment (`drift/fingerprint.ts`). */
+  readonly fingerprint: string;
+  /** `false`: it differs, and was left so. */
+  readonly clean: boolean;
+}
+
+/** Corrections of one object that looked the same, for the damping of fights. */
+export interface Corrections {
+  readonly signature: string;
+  readonly times: readonly number[];
+}
+
+/**
+ * What the agent remembers of managed objects between passes: the last verdict, and the live fingerprint as the watch
+ * tells it. While both are unchanged a pass sends no request for the object. It may be lost at any time: then everything
+ * is compared once more. About 300 bytes an object.
+ */
+export class ObjectMemory {
+  readonly #verdicts = new Map<string, Verdict>();
+  readonly #live = new Map<string, string>();
+  readonly #corrections = new Map<string, Corrections>();
+
+  verdict(key: string): Verdict | undefined {
+    return this.#verdicts.get(key);
+  }
+
+  remember(key: string, verdict: Verdict): void {
+    this.#verdicts.set(key, verdict);
+  }
+
+  /** The watch saw the object. */
+  saw(key: string, fingerprint: string): void {
+    this.#live.set(key, fingerprint);
+  }
+
+  /** The watch no longer vouches for the object: it is gone, or the watch is lost. */
+  lost(key: string): void {
+    this.#live.delete(key);
+  }
+
+  /** Whether the object is known to be as this manifest wants it, without asking the server. */
+  knownClean(key: string, hash: string): boolean {
+    const verdict = this.#verdicts.get(key);
+    return verdict?.clean === true && verdict.hash === hash && this.#live.get(key) === verdict.fingerprint;
+  }
+
+  corrections(key: string): Corrections | undefined {
+    return this.#corrections.get(key);
+  }
+
+  corrected(key: string, corrections: Corrections): void {
+    this.#corrections.set(key, corrections);
+  }
+
+  /** Forgets all about an object that is no longer managed. */
+  forget(key: string): void {
+    this.#verdicts.delete(key);
+    this.#live.delete(key);
+    this.#corrections.delete(key);
+  }
+}

@@ -1,0 +1,87 @@
+import type { Fault, TargetKey } from "@capstan/proto";
+import type { Inventory } from "../inventory/model.ts";
+import type { KindRef, KubeObject, ObjectAddress } from "../inventory/object.ts";
+import type { ServiceAccount } from "./model.ts";
+
+/** How the API server serves a kind. */
+export interface ServedKind extends KindRef {
+  readonly namespaced: boolean;
+}
+
+/** How an object is written. */
+export interface WriteOptions {
+  readonly dryRun: boolean;
+  /** Write only where the live object still has this resourceVersion; else a fault `conflict`. */
+  readonly resourceVersion?: string;
+  /** Refuse unknown and duplicate fields. */
+  readonly strict: boolean;
+}
+
+/** What became of a delete request. `replaced`: another object has the name by now; it was left alone. */
+export type DeleteOutcome = "gone" | "deleting" | "replaced";
+
+/**
+ * The cluster as the apply engine sees it. Every request that names an account runs as that account. Faults carry the
+ * server's reason (`refusalOf`); `kind-not-served`, `not-found`, `conflict`, `not-allowed`, `cluster-refused` and
+ * `cluster-unreachable` are told apart.
+ */
+export interface Cluster {
+  /** The kind in exactly this version, or undefined. Knowledge is refreshed, at a bounded rate, before saying no. */
+  served(kind: KindRef, signal: AbortSignal): Promise<ServedKind | undefined>;
+  /** The kind in any served version, the preferred one first. */
+  servedAny(
+    kind: { readonly group: string; readonly kind: string },
+    signal: AbortSignal,
+  ): Promise<ServedKind | undefined>;
+  /** Asks the server again for all kinds, now. */
+  refreshKinds(signal: AbortSignal): Promise<void>;
+  read(as: ServiceAccount, address: ObjectAddress, signal: AbortSignal): Promise<KubeObject | undefined>;
+  /** Metadata only. */
+  readMeta(as: ServiceAccount, address: ObjectAddress, signal: AbortSignal): Promise<KubeObject | undefined>;
+  /** Server-side apply, forced, as our field manager. Returns the object as the server would store or stored it. */
+  apply(as: ServiceAccount, object: KubeObject, options: WriteOptions, signal: AbortSignal): Promise<KubeObject>;
+  /** Deletes the object if it still has this UID. NotFound and an unserved kind count as gone. */
+  remove(
+    as: ServiceAccount,
+    address: ObjectAddress,
+    options: RemoveOptions,
+    signal: AbortSignal,
+  ): Promise<DeleteOutcome>;
+  /** Takes our label and annotation off the object if it still has this UID; all else stays. */
+  release(as: ServiceAccount, address: ObjectAddress, uid: string, signal: AbortSignal): Promise<void>;
+}
+
+/** How an object is deleted. */
+export interface RemoveOptions {
+  readonly uid: string;
+  readonly propagation: "background" | "foreground" | "orphan";
+}
+
+/** Where inventories are kept, in the cluster itself. A write is durable when it resolves. */
+export interface InventoryStore {
+  read(target: TargetKey, signal: AbortSignal): Promise<Inventory>;
+  write(inventory: Inventory, signal: AbortSignal): Promise<void>;
+  forget(target: TargetKey, signal: AbortSignal): Promise<void>;
+  /** All targets that own at least one object, in no particular order. */
+  targets(signal: AbortSignal): Promise<readonly TargetKey[]>;
+  /** The targets that own an object in the namespace. */
+  holders(namespace: string, signal: AbortSignal): Promise<readonly TargetKey[]>;
+}
+
+/** What a followed kind tells. Calls come in order; `object` is metadata only unless the body was asked for. */
+export interface WatchSink {
+  /** The object is there, new or changed. */
+  set(object: KubeObject): void;
+  gone(object: KubeObject): void;
+  /** A full list was delivered: whatever was not set since `begin` is gone. */
+  begin(): void;
+  synced(): void;
+  /** The watch was lost and will be tried again. */
+  trouble(fault: Fault): void;
+}
+
+/** Follows owned objects of one kind. */
+export interface Watches {
+  /** Resolves when the signal aborts or the kind is no longer served; never rejects. */
+  follow(kind: KindRef, options: { readonly body: boolean }, sink: WatchSink, signal: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,31 @@
+import type { Instant, TargetKey } from "@capstan/proto";
+import type { ObjectAddress } from "./object.ts";
+
+/** Deletions that one pass confirmed; kept for the rolling window of the deletion guard. */
+export interface DeletionRecord {
+  readonly at: Instant;
+  readonly count: number;
+}
+
+/**
+ * The objects that the agent owns for one target. It is written, with all that is about to be applied, before the first
+ * write of a pass, and shrunk only after confirmed deletes: what is not in it is never deleted, what is in it is never
+ * forgotten.
+ */
+export interface Inventory {
+  readonly target: TargetKey;
+  /** The highest generation applied so far; 0 before the first. */
+  readonly generation: number;
+  /** The bundle of that generation. Another bundle at the same generation (a local rollback) never prunes. */
+  readonly digest: string;
+  /** Whether a pass over that generation ended without a failure. */
+  readonly applied: boolean;
+  /** By `objectKey`, in the order in which they were added. */
+  readonly entries: ReadonlyMap<string, ObjectAddress>;
+  readonly deletions: readonly DeletionRecord[];
+}
+
+/** The inventory of a target that has never been applied. */
+export function emptyInventory(target: TargetKey): Inventory {
+  return { target, generation: 0, digest: "", applied: false, entries: new Map(), deletions: [] };
+}
