@@ -1,0 +1,450 @@
+/**
+ * A rollout moves a lane to a release, stage by stage. What moves is a cluster: all of the lane's targets there that
+ * share a stage move together. Three pure parts work on these types: `plan` (no choices left), `check` (invariants) and
+ * `step` (what to do next). The truth of a run is its plan and its transitions; its state is their fold.
+ *
+ * The verbs (each in the file of its name; all pure):
+ *   strategy.ts   careful(), parseStrategy(spec.strategy): Strategy            throws bad-input
+ *   plan.ts       plan(input: PlanInput, hash: Hash): Plan;  releaseId(lane, targets, hash): Digest
+ *   check.ts      checkPlan(plan, hash), checkState(state): string[]           empty: sound
+ *   fold.ts       begin(plan): RunState;  fold(plan, transitions): RunState;  apply(state, transitions): RunState
+ *   step.ts       step(state, facts): StepResult
+ *   why.ts        why(state, facts), whyStage(state, stage, facts), whyCluster(state, index, facts): Reason | null
+ *   verbs.ts      start, pause, resume, abort, unlock(…, stage), retry(…, "failed" | "deferred"), skip(…, clusters),
+ *                 join(…, members), each (state, intent, …): VerbResult        throws held or bad-input
+ *   supersede.ts  supersede(old, newer: RunId, intent): VerbResult & { decision: "superseded" | "queue" }
+ *   rollback.ts   rollback(state, intent, request): { old: VerbResult, input: PlanInput };  returned(state, facts);
+ *                 followUp(state, kind, clusters, …): PlanInput;  pinned(pin, release): Reason | null
+ *
+ * Everything here but `Facts` is plain JSON. Times are the hub's wall clock; durations are milliseconds.
+ * Names of states are those of the rollout specification.
+ */
+import type { Branded, ClusterId, Digest, Instant, TargetKey } from "@capstan/proto";
+import { Fault } from "@capstan/proto";
+
+/** `<set or application>:<lane>`: what one team releases. */
+export type LaneKey = Branded<"LaneKey">;
+/** Names one run in the fleet: `[a-z0-9-]{1,100}`, one NATS subject token. */
+export type RunId = Branded<"RunId">;
+
+export function laneKey(set: string, lane: string): LaneKey {
+  return `${set}:${lane}` as LaneKey;
+}
+
+/** Throws `bad-input` when the text is no run id. */
+export function parseRunId(text: string): RunId {
+  if (!/^[a-z0-9][a-z0-9-]{0,99}$/.test(text)) {
+    throw new Fault("bad-input", { message: `a run id is 1 to 100 of a-z, 0-9 and -, found ${JSON.stringify(text)}.` });
+  }
+  return text as RunId;
+}
+
+// ---- the subject ---------------------------------------------------------------------------------------------------
+
+/** Why there is a release: a commit, or an input that changed (`subject` then says which). Empty texts are unknown. */
+export interface Cause {
+  readonly commit: string;
+  readonly author: string;
+  readonly subject: string;
+  readonly repository: string;
+}
+
+/** One target as a release wants it. */
+export interface ReleaseTarget {
+  readonly target: TargetKey;
+  readonly cluster: ClusterId;
+  /** Digest over bundle and apply policy: what must be dispatched again when it differs. */
+  readonly content: Digest;
+  /** Labels of the generated Application; RollingSync selects by them. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** The longest `progressDeadlineSeconds` of the target's workloads, in milliseconds. */
+  readonly deadlineMs?: number;
+}
+
+/** What a lane should be at one moment. */
+export interface Release {
+  readonly id: Digest;
+  readonly lane: LaneKey;
+  readonly cause: Cause;
+  readonly targets: readonly ReleaseTarget[];
+}
+
+/** One of the lane's targets as the hub's desired states hold it now. */
+export interface Assigned {
+  readonly target: TargetKey;
+  readonly cluster: ClusterId;
+  readonly content: Digest;
+}
+
+// ---- the strategy --------------------------------------------------------------------------------------------------
+
+/** A number of clusters, or a share of a stage. */
+export type Amount = { readonly count: number } | { readonly percent: number };
+
+/** Argo CD's `matchExpressions`, against the labels of generated Applications; expressions are ANDed. */
+export interface Match {
+  readonly key: string;
+  readonly operator: "In" | "NotIn";
+  readonly values: readonly string[];
+}
+
+/** One step of Argo CD's RollingSync; `maxUpdate` null: no limit, zero: held until a person unlocks the stage. */
+export interface RollingStep {
+  readonly match: readonly Match[];
+  readonly maxUpdate: Amount | null;
+}
+
+/** How clusters are laid into stages. */
+export type Shape =
+  | { readonly kind: "all" }
+  /** New targets at once; then `canary` clusters; then steps of `step` each. */
+  | { readonly kind: "careful"; readonly canary: number; readonly step: Amount }
+  | { readonly kind: "rolling"; readonly steps: readonly RollingStep[] };
+
+export interface Strategy {
+  readonly name: string;
+  readonly shape: Shape;
+  /** Failures that a stage endures; null: any number. A share is of the frozen stage size, rounded up. */
+  readonly maxFailures: Amount | null;
+  readonly onFailure: "pause" | "abort" | "continue";
+  /** Healthy for so long before a cluster counts as done, so that a flap does not pass. */
+  readonly stableForMs: number;
+  /** From acknowledgement, while the cluster is connected. Raised to the workload's own deadline + 2 min. */
+  readonly progressDeadlineMs: number;
+  /** Clusters in flight over all stages at once; null: no limit of its own. */
+  readonly maxConcurrency: Amount | null;
+  /** A cluster that is not connected for so long is deferred. */
+  readonly offlineAfterMs: number;
+}
+
+// ---- the plan ------------------------------------------------------------------------------------------------------
+
+/** What happens to one target: `from` null: it is new there; `to` null: it is removed. */
+export interface Move {
+  readonly target: TargetKey;
+  readonly from: Digest | null;
+  readonly to: Digest | null;
+  /** Of a removal: where the target went; it leaves only once it is healthy there. */
+  readonly successor?: ClusterId;
+}
+
+export interface PlannedCluster {
+  readonly cluster: ClusterId;
+  /** Index into `Plan.stages`. */
+  readonly stage: number;
+  readonly moves: readonly Move[];
+  readonly deadlineMs: number;
+}
+
+export type StageKind = "new" | "canary" | "step" | "all" | "removals";
+
+export interface PlannedStage {
+  readonly name: string;
+  readonly kind: StageKind;
+  /** Clusters frozen into it. */
+  readonly size: number;
+  /** Clusters in flight at once: null: no limit; a share is of `size` less those that left, rounded down, at least 1. */
+  readonly maxConcurrency: Amount | null;
+  readonly maxFailures: Amount | null;
+  /** It cannot succeed below; a canary that went offline is replaced by a cluster of a later stage. */
+  readonly minSuccess: number;
+  /** Later stages, but for removals, do not wait for it. */
+  readonly aside: boolean;
+}
+
+/** What kind of run it is, and from which it comes. */
+export type Origin =
+  | { readonly kind: "release" }
+  | { readonly kind: "rollback"; readonly of: RunId; readonly scope: RollbackScope }
+  | { readonly kind: "catch-up"; readonly of: RunId }
+  | { readonly kind: "retry"; readonly of: RunId };
+
+export type RollbackScope = "failed" | "stage" | "touched" | "all";
+
+export interface PlanInput {
+  readonly run: RunId;
+  readonly origin: Origin;
+  readonly now: Instant;
+  readonly actor: string;
+  readonly reason: string;
+  readonly release: Release;
+  /** The release that the lane is at; null when it had none, or several. */
+  readonly previous: Digest | null;
+  /** All of the lane's targets in the hub's desired states. */
+  readonly current: readonly Assigned[];
+  readonly clusters: readonly ClusterAtPlan[];
+  readonly strategy: Strategy;
+  /** Plan for these clusters alone; absent: for all. */
+  readonly only?: readonly ClusterId[];
+  /** Move also what is at the release already (a retry). */
+  readonly again?: boolean;
+}
+
+/** A cluster as planning sees it. Targets of a cluster that is not listed are left out and named in `Plan.unknown`. */
+export interface ClusterAtPlan {
+  readonly id: ClusterId;
+  readonly connected: boolean;
+  /** A person prefers it as canary (label `capstan.dev/canary: "true"`). */
+  readonly canary?: boolean;
+}
+
+/** Immutable. Two plans from the same input have the same hash. */
+export interface Plan {
+  readonly hash: Digest;
+  readonly run: RunId;
+  readonly origin: Origin;
+  readonly plannedAt: Instant;
+  readonly actor: string;
+  readonly reason: string;
+  readonly lane: LaneKey;
+  readonly release: Digest;
+  readonly cause: Cause;
+  readonly previous: Digest | null;
+  readonly strategy: Strategy;
+  readonly stages: readonly PlannedStage[];
+  /** In the order of dispatch. A cluster is in one stage that changes it, and perhaps in the last, which removes. */
+  readonly clusters: readonly PlannedCluster[];
+  /** Targets at the release already. */
+  readonly unchanged: number;
+  /** Targets that no RollingSync step selects: they never move (Argo CD's rule); shown as a warning. */
+  readonly unmatched: readonly TargetKey[];
+  readonly unknown: readonly ClusterId[];
+}
+
+/** SHA-256 over the text's UTF-8 bytes: handed in, for hashing belongs to the platform. */
+export type Hash = (text: string) => Digest;
+
+// ---- states --------------------------------------------------------------------------------------------------------
+
+export type HeldOn = "gate" | "window" | "budget" | "deleteGuard" | "capacity";
+
+export type RunPhase =
+  | { readonly phase: "Draft" | "Planned" | "Running" }
+  /** By a person, or by `capstan` after too many failures; the latter needs retry, rollback, skip or a newer release. */
+  | { readonly phase: "Paused"; readonly by: string; readonly reason: string; readonly failure: boolean }
+  | { readonly phase: "Held"; readonly on: HeldOn; readonly reason: string }
+  | { readonly phase: "Aborting" | "Aborted"; readonly by: string; readonly reason: string }
+  | {
+      readonly phase: "RollingBack" | "RolledBack" | "RollbackFailed";
+      readonly run: RunId;
+      readonly scope: RollbackScope;
+    }
+  | { readonly phase: "Succeeded" | "SucceededWithDeferred" | "SucceededWithFailures" | "Failed" }
+  | { readonly phase: "Superseded"; readonly run: RunId };
+
+export type RunPhaseName = RunPhase["phase"];
+
+export type StagePhase =
+  | { readonly phase: "Pending" | "BeforeTasks" | "Verifying" | "Soaking" | "AfterTasks" }
+  /** `limit`: clusters in flight at once (null: none), computed from `of`, the frozen size less those that left. */
+  | { readonly phase: "Dispatching"; readonly limit: number | null; readonly of: number }
+  | { readonly phase: "Succeeded" | "Failed" | "Skipped" | "Aborted" };
+
+export type ClusterStatus =
+  | { readonly is: "Pending" }
+  | { readonly is: "Waiting"; readonly on: "window" | "rate" | "concurrency" }
+  /** `seq`: the cluster's revision when it was decided; what it gets has a higher one. `recall`: aborted before an ack. */
+  | { readonly is: "Dispatched"; readonly seq: number; readonly recall?: true }
+  /** `generation`: the highest of its targets' that the agent acts on. */
+  | { readonly is: "Acked" | "Applying" | "Progressing" | "Healthy" | "Done"; readonly generation: number }
+  | { readonly is: "Failed"; readonly because: "apply" | "health" | "deadline" | "policy"; readonly message: string }
+  /** `dispatched`: its desired state names the new content, so it catches up by itself. */
+  | { readonly is: "Deferred"; readonly because: "offline" | "successor"; readonly dispatched: boolean }
+  | { readonly is: "Skipped"; readonly reason: string }
+  | { readonly is: "Removed" }
+  | { readonly is: "RolledBack" | "Superseded"; readonly run: RunId };
+
+export type ClusterStatusName = ClusterStatus["is"];
+
+export interface ClusterRun {
+  /** Usually the planned one; a replacement canary changes it. */
+  readonly stage: number;
+  readonly status: ClusterStatus;
+  readonly since: Instant;
+  /** 0 until dispatched; grows by a retry. A dispatch is named by (run, cluster index, attempt). */
+  readonly attempt: number;
+  readonly dispatchedAt: Instant | null;
+  /** The deadline clock: what had passed when it stood last, and since when it goes (null: it stands). */
+  readonly spentMs: number;
+  readonly clockFrom: Instant | null;
+}
+
+export interface StageRun {
+  readonly status: StagePhase;
+  readonly since: Instant;
+  /** A person let a manual stage go. */
+  readonly unlocked: boolean;
+}
+
+/** The fold of a plan and its transitions. */
+export interface RunState {
+  readonly plan: Plan;
+  /** Sequence of the last transition; 0 before the first. */
+  readonly seq: number;
+  readonly status: RunPhase;
+  readonly since: Instant;
+  readonly startedAt: Instant | null;
+  readonly endedAt: Instant | null;
+  readonly stages: readonly StageRun[];
+  /** `plan.clusters`, then those that joined. */
+  readonly members: readonly PlannedCluster[];
+  /** Parallel to `members`. */
+  readonly clusters: readonly ClusterRun[];
+}
+
+// ---- the record ----------------------------------------------------------------------------------------------------
+
+export type Change =
+  | { readonly of: "run"; readonly to: RunPhase }
+  | { readonly of: "stage"; readonly stage: number; readonly to: StagePhase }
+  | { readonly of: "unlock"; readonly stage: number }
+  /** `index` into `RunState.members`. */
+  | { readonly of: "cluster"; readonly index: number; readonly cluster: ClusterId; readonly to: ClusterStatus }
+  | { readonly of: "clock"; readonly index: number; readonly cluster: ClusterId; readonly running: boolean }
+  /** A cluster that was not started takes another stage: it replaces a canary that is offline. */
+  | { readonly of: "restage"; readonly index: number; readonly cluster: ClusterId; readonly stage: number }
+  | { readonly of: "join"; readonly member: PlannedCluster };
+
+/** One line of the record: `seq` counts from 1 without gaps; `actor` is a person or `capstan`. */
+export interface Transition {
+  readonly seq: number;
+  readonly at: Instant;
+  readonly actor: string;
+  readonly reason: string;
+  readonly change: Change;
+}
+
+// ---- facts ---------------------------------------------------------------------------------------------------------
+
+export type Health = "Healthy" | "Progressing" | "Degraded" | "Suspended" | "Missing" | "Unknown";
+/**
+ * How far the agent is with the generation that it reports. `Held`: it may not (a window, a missing feature): the deadline
+ * clock stands. `Observed`: its mode writes nothing, so there is nothing to wait for.
+ */
+export type Phase = "Pending" | "Applying" | "Applied" | "Failed" | "Held" | "Observed";
+
+export interface TargetFact {
+  /** What the leader's signed desired state of that cluster says; null: the target is not in it. */
+  readonly desired: { readonly generation: number; readonly content: Digest } | null;
+  /** What the agent said last; null: nothing, or it confirmed that the target is gone. */
+  readonly reported: TargetReport | null;
+}
+
+export interface TargetReport {
+  readonly generation: number;
+  readonly phase: Phase;
+  readonly health: Health;
+  /** When the hub first saw this health. */
+  readonly healthSince: Instant;
+  /** The first error, for people; empty where none. */
+  readonly error: string;
+}
+
+export interface ClusterFact {
+  readonly connected: boolean;
+  /** When the hub last heard of it; 0: never. */
+  readonly lastSeen: Instant;
+  /** Of its desired state; 0: none. */
+  readonly revision: number;
+  target(target: TargetKey): TargetFact;
+}
+
+/** What `step` and `why` may know. Asked only for clusters of the run that are not finished. */
+export interface Facts {
+  readonly now: Instant;
+  /** Since when this hub listens: no cluster is called offline for what it missed before. */
+  readonly listeningSince: Instant;
+  /** Undefined: the cluster is no longer in the fleet. */
+  of(cluster: ClusterId): ClusterFact | undefined;
+  /** The deletion guard's word on one removal: why it is held; undefined: allowed. */
+  heldRemoval?(cluster: ClusterId, target: TargetKey): string | undefined;
+  /** The phase of the run that rolls this one back. */
+  readonly rollback?: RunPhase;
+}
+
+// ---- decisions -----------------------------------------------------------------------------------------------------
+
+/** Names of the rules that make something wait. */
+export type Rule =
+  | "not-started"
+  | "paused"
+  | "failures"
+  | "held-gate"
+  | "held-delete-guard"
+  | "held-capacity"
+  | "aborting"
+  | "rolling-back"
+  | "earlier-stage"
+  | "concurrency"
+  | "offline"
+  | "successor"
+  | "acknowledgement"
+  | "applying"
+  | "agent-holds"
+  | "health"
+  | "stable"
+  | "removal"
+  | "failed"
+  | "pinned"
+  | "queued"
+  | "next-step";
+
+/** Why something waits: never empty for what is not finished. */
+export interface Reason {
+  readonly rule: Rule;
+  /** One sentence without its end time: what is so. */
+  readonly text: string;
+  readonly since: Instant;
+  /** What would let it go on: an event, or a command. */
+  readonly unblock: string;
+  /** At most the first ten that it is about. */
+  readonly clusters: readonly ClusterId[];
+}
+
+/** What distribution must make true of one cluster; doing it again changes nothing. */
+export interface Dispatch {
+  /** `<run>/<index>/<attempt>`: the operation; the same id asks for the same thing. */
+  readonly id: string;
+  readonly cluster: ClusterId;
+  /** Only `target` and `to` count; a recall has `to` where the move had `from`. */
+  readonly moves: readonly Move[];
+  /** `recall` corrects a dispatch that was not acknowledged before an abort. `attempt` > 1: apply again. */
+  readonly kind: "move" | "recall";
+  readonly attempt: number;
+}
+
+export interface StepResult {
+  /** The same object when nothing changed. */
+  readonly state: RunState;
+  /** To be recorded before anything of `dispatch` is done. */
+  readonly transitions: readonly Transition[];
+  /** New ones, and those whose desired state does not say so yet (the hub died between record and write). */
+  readonly dispatch: readonly Dispatch[];
+  /** The run's reason, then one for each stage that waits. */
+  readonly waiting: readonly Reason[];
+  /** When time alone may change something; null: only new facts or verbs can. */
+  readonly wakeAt: Instant | null;
+}
+
+/** What every verb is given. */
+export interface Intent {
+  readonly now: Instant;
+  readonly actor: string;
+  /** Empty where the person gave none. */
+  readonly reason: string;
+}
+
+export interface VerbResult {
+  readonly state: RunState;
+  readonly transitions: readonly Transition[];
+}
+
+/** A lane held at a release by a rollback, until somebody lets Git lead again. */
+export interface Pin {
+  readonly lane: LaneKey;
+  readonly release: Digest;
+  readonly by: string;
+  readonly reason: string;
+  readonly at: Instant;
+  readonly run: RunId;
+}
