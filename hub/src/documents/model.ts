@@ -47,6 +47,7 @@ export interface ApplicationSource {
   readonly chart?: string;
   readonly ref?: string;
   readonly name?: string;
+  readonly tagPrefix?: string;
   readonly directory?: {
     readonly recurse?: boolean;
     readonly include?: string;
@@ -150,6 +151,12 @@ export interface GroupKindRule {
 }
 
 export interface AppProjectSpec {
+  readonly description?: string;
+  readonly roles?: readonly JsonObject[];
+  readonly orphanedResources?: JsonObject;
+  readonly signatureKeys?: readonly JsonObject[];
+  readonly sourceIntegrity?: JsonObject;
+  readonly permitOnlyProjectScopedClusters?: boolean;
   readonly sourceRepos?: readonly string[];
   readonly destinations?: readonly Destination[];
   readonly sourceNamespaces?: readonly string[];

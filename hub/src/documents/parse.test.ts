@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { faultText } from "@capstan/proto";
+import type { ApplicationSpec } from "./model.ts";
+import { parseDocuments } from "./parse.ts";
+import { unsupported } from "./unsupported.ts";
+import { asApplication, asApplicationSet, asAppProject, asCluster } from "./views.ts";
+
+const origin = { owner: "root:main", file: "fleet/apps.yaml", revision: "abc" };
+const parse = (text: string) => parseDocuments(text, origin);
+
+const application = `apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: web
+spec:
+  project: default
+  source:
+    repoURL: https://git.example.org/a.git
+    path: web
+  destination: {name: edge-1, namespace: web}
+`;
+
+test("an Application is taken unmodified", () => {
+  const { documents, faults, warnings } = parse(application);
+  assert.deepEqual([faults, warnings], [[], []]);
+  const [document] = documents;
+  assert(document);
+  assert.deepEqual([document.kind, document.metadata.namespace, document.origin.line], ["Application", "argocd", 1]);
+  assert.equal(asApplication(document).spec.source?.path, "web");
+});
+
+test("one bad document leaves its neighbours and names its line", () => {
+  const text = [
+    application,
+    application.replace("project: default", "project: [default]"),
+    "kind: ConfigMap\napiVersion: v1\n",
+    "a: [\n",
+    application.replace("v1alpha1", "v1beta1"),
+    application.replace("name: web\n", "name: Web\n"),
+    application,
+  ].join("---\n");
+  const { documents, faults } = parse(text);
+  assert.equal(documents.length, 2);
+  const texts = faults.map(faultText);
+  assert.match(texts[0] ?? "", /^fleet\/apps\.yaml:17, field spec\.project: spec\.project must be text; found a list/);
+  assert.match(texts[1] ?? "", /^fleet\/apps\.yaml:23: expected one of ApplicationSet.*found ConfigMap.*unknown-kind/);
+  assert.match(texts[2] ?? "", /^fleet\/apps\.yaml:2[67]:.*bad-yaml/);
+  assert.match(texts[3] ?? "", /^fleet\/apps\.yaml:28: Application has apiVersion argoproj\.io\/v1alpha1/);
+  assert.match(texts[4] ?? "", /^fleet\/apps\.yaml:41, field metadata\.name: .*DNS name/);
+});
+
+test("a List is opened", () => {
+  const item = application.replaceAll("\n", "\n  ");
+  const { documents, faults } = parse(
+    `apiVersion: v1\nkind: List\nitems:\n- ${item}\n- ${item.replace("web", "api")}\n`,
+  );
+  assert.deepEqual([documents.map((document) => document.metadata.name), faults], [["web", "api"], []]);
+  assert.deepEqual(
+    documents.map((document) => document.origin.line),
+    [4, 15],
+  );
+});
+
+test("unknown fields are kept and named, with their line", () => {
+  const { documents, warnings } = parse(`${application}  extra: 1\nstatus: {health: {}}\n`);
+  assert.equal((documents[0]?.raw["spec"] as Record<string, unknown>)["extra"], 1);
+  assert.deepEqual(warnings, [
+    {
+      message: "spec.extra is no field of Application; it is kept but has no effect",
+      where: { file: "fleet/apps.yaml", line: 11 },
+    },
+  ]);
+});
+
+test("a set keeps its template raw, and tells what its targets would be refused for", () => {
+  const { documents, warnings, faults } = parse(`apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: web, namespace: fleet}
+spec:
+  goTemplate: true
+  generators: [{list: {elements: [{a: 1}]}}]
+  template:
+    metadata: {name: "{{ .a }}"}
+    spec:
+      project: default
+      source: {repoURL: "{{ .r }}"}
+      destination: {}
+      syncPolicy:
+        syncOptions:
+        - CreateNamespace=true
+        - Prune=false
+`);
+  assert.deepEqual(faults, []);
+  const [document] = documents;
+  assert(document);
+  assert.deepEqual(asApplicationSet(document).spec.generators, [{ list: { elements: [{ a: 1 }] } }]);
+  assert.deepEqual(
+    warnings.map((warning) => [warning.where.line, warning.message]),
+    [
+      [
+        16,
+        "sync option Prune=false is not supported yet: objects that left the source must stay; its targets are refused",
+      ],
+    ],
+  );
+});
+
+test("a project tells an absent white list from an empty one", () => {
+  const text =
+    "apiVersion: argoproj.io/v1alpha1\nkind: AppProject\nmetadata: {name: a}\nspec: {namespaceResourceWhitelist: []}";
+  const [document] = parse(text).documents;
+  assert(document);
+  assert.deepEqual(asAppProject(document).spec, { namespaceResourceWhitelist: [] });
+});
+
+test("a Cluster has an id and one of three modes", () => {
+  const text = (name: string, mode: string) =>
+    `apiVersion: capstan.dev/v1\nkind: Cluster\nmetadata: {name: ${name}}\nspec: {mode: ${mode}, argocd: {name: old}}`;
+  const [document] = parse(text("edge-1", "Enforce")).documents;
+  assert(document);
+  assert.deepEqual(asCluster(document).spec, { mode: "Enforce", argocd: { name: "old" } });
+  assert.match(parse(text("edge-1", "Force")).faults[0]?.message ?? "", /Observe, AdoptIfNoDiff or Enforce/);
+  assert.match(parse(text("edge.1", "Observe")).faults[0]?.message ?? "", /cluster id/);
+});
+
+test("what protects is refused, what is harmless is only told", () => {
+  const spec: ApplicationSpec = {
+    project: "p",
+    destination: {},
+    info: [{ name: "a", value: "b" }],
+    ignoreDifferences: [{ kind: "Deployment", jqPathExpressions: [".spec.x"] }],
+    syncPolicy: { syncOptions: ["CreateNamespace=true", "Delete=false", "Replace=true"] },
+  };
+  const { refused, warned } = unsupported(spec);
+  assert.equal(refused.length, 2);
+  assert.match(refused.join(), /jqPathExpressions.*Delete=false/);
+  assert.deepEqual(warned, [
+    "spec.syncPolicy.syncOptions Replace=true is kept but has no effect yet",
+    "spec.info is kept but has no effect yet",
+  ]);
+});

@@ -1,0 +1,188 @@
+import { Fault } from "@capstan/proto";
+import { readYamlParts, type YamlDocument } from "../yaml/read.ts";
+import { type FieldPath, pathText, ShapeError } from "./decode.ts";
+import type {
+  ApplicationSpec,
+  AppProjectSpec,
+  Document,
+  DocumentKind,
+  Json,
+  JsonObject,
+  Metadata,
+  Origin,
+} from "./model.ts";
+import { applicationFindings, projectFindings } from "./unsupported.ts";
+import { asCluster, decodeDocument } from "./views.ts";
+
+/** Something odd that stops nothing. */
+export interface Warning {
+  readonly message: string;
+  readonly where: { readonly file: string; readonly line: number };
+}
+
+export interface ParsedDocuments {
+  readonly documents: readonly Document[];
+  readonly faults: readonly Fault[];
+  readonly warnings: readonly Warning[];
+}
+
+/** Where a file's documents come from; the lines are found here. */
+export type FileOrigin = Omit<Origin, "line">;
+
+const kinds: Readonly<Record<DocumentKind, string>> = {
+  ApplicationSet: "argoproj.io/v1alpha1",
+  Application: "argoproj.io/v1alpha1",
+  AppProject: "argoproj.io/v1alpha1",
+  Cluster: "capstan.dev/v1",
+};
+/** Where Argo CD lives by default, and so the namespace of a document that names none. */
+const defaultNamespace = "argocd";
+const maxName = 253;
+const namePattern = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+
+/**
+ * Reads the documents of one file: Argo CD's ApplicationSet, Application and AppProject, and Cluster; Lists are opened.
+ * A document that is wrong becomes a fault with file and line and is left out, its neighbours stay. Never throws.
+ */
+export function parseDocuments(text: string, origin: FileOrigin): ParsedDocuments {
+  const documents: Document[] = [];
+  const faults: Fault[] = [];
+  const warnings: Warning[] = [];
+  for (const part of readYamlParts(text, { file: origin.file })) {
+    if (part instanceof Fault) {
+      faults.push(part);
+      continue;
+    }
+    for (const path of itemPaths(part.value)) {
+      const place = new Place(part, path, origin);
+      try {
+        documents.push(parseOne(place, warnings));
+      } catch (thrown) {
+        const fault = Fault.from(thrown, "bad-input");
+        const line = thrown instanceof ShapeError ? place.line(thrown.path) : place.line([]);
+        faults.push(fault.at({ file: origin.file, line }));
+      }
+    }
+  }
+  return { documents, faults, warnings };
+}
+
+/** One object within a YAML document. */
+class Place {
+  readonly #document: YamlDocument;
+  readonly #path: FieldPath;
+  readonly origin: FileOrigin;
+
+  constructor(document: YamlDocument, path: FieldPath, origin: FileOrigin) {
+    this.#document = document;
+    this.#path = path;
+    this.origin = origin;
+  }
+
+  get value(): Json | undefined {
+    let value: Json | undefined = this.#document.value;
+    for (const key of this.#path) value = (value as Record<string | number, Json | undefined>)[key];
+    return value;
+  }
+
+  line(path: FieldPath): number {
+    return this.#document.lineOf([...this.#path, ...path]);
+  }
+
+  warn(warnings: Warning[], path: FieldPath, message: string): void {
+    warnings.push({ message, where: { file: this.origin.file, line: this.line(path) } });
+  }
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The document itself, or each item of a List. */
+function itemPaths(value: Json): readonly FieldPath[] {
+  if (!isObject(value)) return [[]];
+  const kind = value["kind"];
+  const items = value["items"];
+  const isList =
+    kind === "List" || (typeof kind === "string" && kind.endsWith("List") && Object.hasOwn(kinds, kind.slice(0, -4)));
+  return isList && Array.isArray(items) ? items.map((_, index) => ["items", index]) : [[]];
+}
+
+function parseOne(place: Place, warnings: Warning[]): Document {
+  const raw = place.value;
+  if (!isObject(raw)) {
+    throw new Fault("bad-input", {
+      message: "a document is a map with apiVersion, kind, metadata and spec.",
+      next: "Mend it.",
+    });
+  }
+  const kind = kindOf(raw);
+  const decoded = decodeDocument(kind, raw, {
+    unknown: (path) =>
+      place.warn(warnings, path, `${pathText(path)} is no field of ${kind}; it is kept but has no effect`),
+  });
+  const metadata = metadataOf(kind, decoded["metadata"] as Partial<Metadata>);
+  const document: Document = {
+    apiVersion: kinds[kind],
+    kind,
+    metadata,
+    raw,
+    origin: { ...place.origin, line: place.line([]) },
+  };
+  if (kind === "Cluster") asCluster(document);
+  warnUnsupported({ place, kind, decoded }, warnings);
+  return document;
+}
+
+function kindOf(raw: JsonObject): DocumentKind {
+  const { apiVersion, kind } = raw;
+  if (typeof kind === "string" && Object.hasOwn(kinds, kind)) {
+    const expected = kinds[kind as DocumentKind];
+    if (apiVersion === expected) return kind as DocumentKind;
+    throw new Fault("unknown-kind", {
+      message: `${kind} has apiVersion ${expected}; found ${JSON.stringify(apiVersion ?? null)}.`,
+      next: `Write apiVersion: ${expected}.`,
+    });
+  }
+  const found = kind === undefined ? "no kind at all" : `${String(kind)} (${String(apiVersion ?? "no apiVersion")})`;
+  throw new Fault("unknown-kind", {
+    message: `expected one of ${Object.keys(kinds).join(", ")}; found ${found}.`,
+    next: "Move other objects to a directory that an Application deploys.",
+  });
+}
+
+function metadataOf(kind: DocumentKind, given: Partial<Metadata>): Metadata {
+  const name = given.name ?? "";
+  if (name === "" || name.length > maxName || !namePattern.test(name)) {
+    throw new ShapeError(["metadata", "name"], "a DNS name (a-z, 0-9, - and ., at most 253)", name);
+  }
+  return {
+    name,
+    namespace: kind === "Cluster" ? "" : (given.namespace ?? defaultNamespace),
+    labels: given.labels ?? {},
+    annotations: given.annotations ?? {},
+    finalizers: given.finalizers ?? [],
+  };
+}
+
+function warnUnsupported(
+  found: { readonly place: Place; readonly kind: DocumentKind; readonly decoded: JsonObject },
+  warnings: Warning[],
+): void {
+  const { place, kind } = found;
+  const spec = found.decoded["spec"] as JsonObject;
+  if (kind === "AppProject") {
+    for (const finding of projectFindings(spec as AppProjectSpec)) {
+      const effect = finding.verdict === "refused" ? "; targets of this project are refused" : "";
+      place.warn(warnings, ["spec", ...finding.path], `${finding.text}${effect}`);
+    }
+  }
+  if (kind !== "Application" && kind !== "ApplicationSet") return;
+  const base: FieldPath = kind === "Application" ? ["spec"] : ["spec", "template", "spec"];
+  const template = kind === "Application" ? spec : (spec["template"] as JsonObject)["spec"];
+  for (const finding of applicationFindings(template as unknown as ApplicationSpec)) {
+    const effect = finding.verdict === "refused" ? "; its targets are refused" : "";
+    const text = finding.text.replace(/^spec(?=\.)/, base.join("."));
+    place.warn(warnings, [...base, ...finding.path], `${text}${effect}`);
+  }
+}

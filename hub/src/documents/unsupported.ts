@@ -1,0 +1,129 @@
+import type { FieldPath } from "./decode.ts";
+import type { ApplicationSource, ApplicationSpec, AppProjectSpec } from "./model.ts";
+
+/** A field that is kept but not acted on yet. */
+export interface Finding {
+  /** Below the spec. */
+  readonly path: FieldPath;
+  /** `refused`: it protects something, so its target must not go out without it. */
+  readonly verdict: "refused" | "warned";
+  readonly text: string;
+}
+
+/**
+ * What of an Application the fleet does not honour yet (design §3.4): `refused` are fields that protect, with which the
+ * target is not released; `warned` are harmless ones, kept but without effect.
+ */
+export function unsupported(spec: ApplicationSpec): { readonly refused: string[]; readonly warned: string[] } {
+  return split(applicationFindings(spec));
+}
+
+/** The same for a project: its refusals concern every target of the project. */
+export function unsupportedInProject(spec: AppProjectSpec): { readonly refused: string[]; readonly warned: string[] } {
+  return split(projectFindings(spec));
+}
+
+function split(findings: readonly Finding[]): { readonly refused: string[]; readonly warned: string[] } {
+  const of = (verdict: Finding["verdict"]) => findings.filter((finding) => finding.verdict === verdict);
+  return { refused: of("refused").map(({ text }) => text), warned: of("warned").map(({ text }) => text) };
+}
+
+// An option that is in neither list is unknown to Argo CD as well and has no effect there.
+const honouredOptions = new Set([
+  "CreateNamespace=true",
+  "CreateNamespace=false",
+  "ServerSideApply=true",
+  "PruneLast=true",
+  "PruneLast=false",
+  "ApplyOutOfSyncOnly=true",
+  "ApplyOutOfSyncOnly=false",
+  "Validate=true",
+  "Prune=true",
+  "Delete=true",
+  "Replace=false",
+  "Force=false",
+  "PrunePropagationPolicy=foreground",
+  "PrunePropagationPolicy=background",
+  "SkipDryRunOnMissingResource=true",
+  "SkipDryRunOnMissingResource=false",
+  "FailOnSharedResource=true",
+  "FailOnSharedResource=false",
+  "RespectIgnoreDifferences=true",
+  "RespectIgnoreDifferences=false",
+]);
+const protectingOptions = new Map([
+  ["Prune=false", "objects that left the source must stay"],
+  ["Prune=confirm", "pruning must wait for a person"],
+  ["Delete=false", "objects must stay when the target goes"],
+  ["Delete=confirm", "deleting must wait for a person"],
+  ["PrunePropagationPolicy=orphan", "dependents must stay"],
+]);
+
+function refused(path: FieldPath, text: string): Finding {
+  return { path, verdict: "refused", text };
+}
+
+function warned(path: FieldPath, what = path.join(".")): Finding {
+  return { path, verdict: "warned", text: `spec.${what} is kept but has no effect yet` };
+}
+
+/** As `unsupported`, with the place of each field. */
+export function applicationFindings(spec: ApplicationSpec): readonly Finding[] {
+  const findings: Finding[] = [];
+  if (spec.sourceHydrator !== undefined) {
+    findings.push(refused(["sourceHydrator"], "spec.sourceHydrator is not supported yet: nothing could be rendered"));
+  }
+  if (spec.source !== undefined) findings.push(...sourceFindings(spec.source, ["source"]));
+  spec.sources?.forEach((source, index) => {
+    findings.push(...sourceFindings(source, ["sources", index]));
+  });
+  for (const [index, difference] of (spec.ignoreDifferences ?? []).entries()) {
+    for (const field of ["jqPathExpressions", "managedFieldsManagers"] as const) {
+      if ((difference[field]?.length ?? 0) === 0) continue;
+      const text = `spec.ignoreDifferences[${index}].${field} is not supported yet: what it shields would be overwritten`;
+      findings.push(refused(["ignoreDifferences", index, field], text));
+    }
+  }
+  findings.push(...policyFindings(spec));
+  if (spec.info !== undefined) findings.push(warned(["info"]));
+  if (spec.revisionHistoryLimit !== undefined) findings.push(warned(["revisionHistoryLimit"]));
+  return findings;
+}
+
+function policyFindings(spec: ApplicationSpec): readonly Finding[] {
+  const findings: Finding[] = [];
+  const policy = spec.syncPolicy;
+  policy?.syncOptions?.forEach((option, index) => {
+    const path = ["syncPolicy", "syncOptions", index];
+    const why = protectingOptions.get(option);
+    if (why !== undefined) findings.push(refused(path, `sync option ${option} is not supported yet: ${why}`));
+    else if (!honouredOptions.has(option)) findings.push(warned(path, `syncPolicy.syncOptions ${option}`));
+  });
+  if (policy?.retry !== undefined) findings.push(warned(["syncPolicy", "retry"]));
+  if (policy?.managedNamespaceMetadata !== undefined) findings.push(warned(["syncPolicy", "managedNamespaceMetadata"]));
+  return findings;
+}
+
+function sourceFindings(source: ApplicationSource, path: FieldPath): readonly Finding[] {
+  const findings: Finding[] = [];
+  const name = path.join(".");
+  if (source.plugin !== undefined) {
+    findings.push(refused([...path, "plugin"], `spec.${name}.plugin is not supported yet: nothing could be rendered`));
+  }
+  if (source.directory?.jsonnet !== undefined) {
+    findings.push(refused([...path, "directory", "jsonnet"], `spec.${name}.directory.jsonnet is not supported yet`));
+  }
+  return findings;
+}
+
+/** As `unsupportedInProject`, with the place of each field. */
+export function projectFindings(spec: AppProjectSpec): readonly Finding[] {
+  const findings: Finding[] = [];
+  if ((spec.signatureKeys?.length ?? 0) > 0 || spec.sourceIntegrity !== undefined) {
+    const field = spec.sourceIntegrity === undefined ? "signatureKeys" : "sourceIntegrity";
+    findings.push(refused([field], `spec.${field} is not supported yet: commits would go out unverified`));
+  }
+  if (spec.orphanedResources !== undefined) findings.push(warned(["orphanedResources"]));
+  if ((spec.roles?.length ?? 0) > 0) findings.push(warned(["roles"]));
+  return findings;
+}
