@@ -224,4 +224,3 @@ function listen(server: Server, port: number): Promise<number> {
     });
   });
 }
-
