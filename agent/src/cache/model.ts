@@ -1,0 +1,42 @@
+import type { Digest, Instant } from "@capstan/proto";
+
+/** Where an entry stands: byte ranges of pieces, in order (more than one where it is larger than a piece). */
+export interface Extent {
+  readonly piece: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** What the cache remembers of a target besides its bundles. */
+export interface TargetMemory {
+  /** The bundle before the one that is current, once that one was applied: what a local rollback goes back to. */
+  readonly previous?: Digest;
+  /** The bundle last seen healthy; becomes `previous` when another one follows. */
+  readonly good?: Digest;
+  /** Last operation id carried out. */
+  readonly operation?: string;
+  /** After a local rollback: the generation that was left. No retry of it before a higher one comes. */
+  readonly rolledBack?: { readonly generation: number; readonly at: Instant };
+  /** When the generation's apply began first; the health deadline counts from here. */
+  readonly began?: { readonly generation: number; readonly at: Instant };
+}
+
+/**
+ * The head of the cache: the one thing that is overwritten, by compare-and-set. Whatever it does not name is rubbish.
+ * `highWater` never goes down.
+ */
+export interface CacheHead {
+  readonly highWater: bigint;
+  /** By entry name (`desired`, or a bundle's digest). */
+  readonly entries: ReadonlyMap<string, readonly Extent[]>;
+  /** Sizes of the pieces named by `entries`, bytes. */
+  readonly pieces: ReadonlyMap<string, number>;
+  /** By target key. */
+  readonly targets: ReadonlyMap<string, TargetMemory>;
+}
+
+/** Name of the entry with the signed desired state. */
+export const desiredEntry = "desired";
+
+/** The head of a cache that holds nothing. */
+export const emptyHead: CacheHead = { highWater: 0n, entries: new Map(), pieces: new Map(), targets: new Map() };
