@@ -1,0 +1,96 @@
+import type { Fault } from "@capstan/proto";
+import type { Application, ApplicationSet, JsonObject } from "../documents/model.ts";
+
+/** A cluster as Argo CD's cluster Secret shows it. */
+export interface ClusterParams {
+  readonly name: string;
+  readonly server: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly project?: string;
+}
+
+/** A pure view of what has been loaded from Git. */
+export interface GitSnapshot {
+  /** Undefined: not loaded yet; it becomes a need. */
+  tree(repoURL: string, revision: string): GitTreeView | undefined;
+}
+
+export interface GitTreeView {
+  readonly commit: string;
+  /** False where the listing may lack something: then nothing may be removed. */
+  readonly complete: boolean;
+  /** All files, without a leading slash. */
+  paths(): readonly string[];
+  /** Undefined: not loaded yet; it becomes a need. */
+  text(path: string): string | undefined;
+  /** Set where the repository or revision could not be read at all. */
+  readonly fault?: Fault;
+}
+
+/** What must be loaded before `generate` can finish; without a path, the listing is meant. */
+export interface GitNeed {
+  readonly repoURL: string;
+  readonly revision: string;
+  readonly path?: string;
+}
+
+export interface GenerateInput {
+  readonly set: ApplicationSet;
+  /** One per cluster Secret; `in-cluster` is added as Argo CD does. */
+  readonly clusters: readonly ClusterParams[];
+  /** Names of the projects that exist. */
+  readonly projects: ReadonlySet<string>;
+  readonly git: GitSnapshot;
+  /** `isolate`: a bad element is left out, its neighbours go on. `strict`: the first fault stops the whole set, as Argo CD does. */
+  readonly compat: "isolate" | "strict";
+  /** Argo CD's `--enable-new-git-file-globbing`. */
+  readonly newGitFileGlobbing: boolean;
+}
+
+/** Where an application came from. */
+export interface Trace {
+  /** `generators[1].matrix.generators[0].git`. */
+  readonly generator: string;
+  /** The element's parameters. */
+  readonly element: JsonObject;
+}
+
+export interface GeneratedApplication {
+  readonly application: Application;
+  readonly trace: Trace;
+}
+
+/** A fault of one element, or of a whole generator (then without `element`). */
+export interface ElementFault {
+  readonly fault: Fault;
+  readonly generator: string;
+  readonly element?: JsonObject;
+  /** Which of Argo CD's steps failed. */
+  readonly step: "generator" | "render" | "validation";
+}
+
+export type ConditionType = "ErrorOccurred" | "ParametersGenerated" | "ResourcesUpToDate";
+
+/** One of the set's conditions, with Argo CD's types and reasons. */
+export interface Condition {
+  readonly type: ConditionType;
+  readonly status: "True" | "False";
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface GenerateResult {
+  /** Valid ones, in order of the generators; names are unique. */
+  readonly applications: readonly GeneratedApplication[];
+  readonly faults: readonly ElementFault[];
+  /** Load these and call again; until it is empty the rest is provisional. */
+  readonly needs: readonly GitNeed[];
+  /** False where anything failed or was listed incompletely: then nothing may be removed (promise 3). */
+  readonly complete: boolean;
+  /** Complete, and yet no application at all. */
+  readonly empty: boolean;
+  /** Names that were generated but not accepted; what runs under them is neither changed nor removed. */
+  readonly heldNames: readonly string[];
+  readonly conditions: readonly Condition[];
+}
