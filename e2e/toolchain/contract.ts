@@ -11,17 +11,16 @@ const git = promisify(execFile);
 const schema = "proto";
 
 /** Wall: proto/src/gen is what `buf generate` makes of the schema now. */
-export async function freshVerdict(): Promise<Verdict> {
+export async function freshVerdict(home = root): Promise<Verdict> {
   return inTemporaryFolder(async (folder) => {
     const args = ["generate", schema, "--template", `${schema}/buf.gen.yaml`, "--output", folder];
-    const made = await check("buf", args);
+    const made = await check("buf", args, home);
     if (made.code !== 0) return made;
-    return compareFolders(join(folder, "src/gen"), join(root, schema, "src/gen"));
+    return compareFolders(join(folder, "src/gen"), join(home, schema, "src/gen"));
   });
 }
 
-/** Compares two folders of generated code by names and bytes. */
-export async function compareFolders(fresh: string, committed: string): Promise<Verdict> {
+async function compareFolders(fresh: string, committed: string): Promise<Verdict> {
   const names = new Set([fresh, committed].flatMap((cwd) => globSync("**/*.ts", { cwd })));
   const stale: string[] = [];
   for (const name of [...names].sort()) {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 
@@ -20,10 +20,13 @@ export interface Verdict {
   readonly output: string;
 }
 
-/** Runs a tool of node_modules/.bin (or of PATH) from the root; never rejects. Bootstrap put .bin on PATH. */
-export function check(program: string, args: readonly string[]): Promise<Verdict> {
+/** Runs a tool of node_modules/.bin (or of PATH), from the root unless told otherwise; never rejects. */
+export function check(program: string, args: readonly string[], cwd = root): Promise<Verdict> {
   return new Promise((resolve) => {
-    const child = spawn(program, [...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    // The tools are scripts for the Node that runs this, and buf calls its plugin by name.
+    const folders = [dirname(process.execPath), join(root, "node_modules", ".bin"), process.env["PATH"] ?? ""];
+    const env = { ...process.env, PATH: folders.join(delimiter), NO_COLOR: "1" };
+    const child = spawn(program, [...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {

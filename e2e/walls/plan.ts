@@ -56,6 +56,7 @@ export const houses: Readonly<Record<string, House>> = {
   },
   agent: {
     floors: {
+      identity: 0,
       link: 0,
       desired: 0,
       inventory: 0,
