@@ -1,0 +1,216 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Backoff, backoffDelay, type Chance, type Clock, Fault } from "@capstan/proto";
+import type { NatsUsers, RevokedNatsKey } from "../../identity/port.ts";
+import { diskFault, readFileIfThere, writeFileAtomic } from "../disk/files.ts";
+import { type AccountKeys, encodeAccounts, encodeAgents, ownCredentials } from "./accounts.ts";
+import { connectNats, type NatsAccess } from "./connection.ts";
+import { loadAccountKeys } from "./keys.ts";
+import { pushClaims } from "./push-claims.ts";
+import { serverConfigText } from "./server-config.ts";
+import { endServer, leftServer, type ServerProcess, signalServer, spawnServer, startFault } from "./server-process.ts";
+import { natsUsers } from "./users.ts";
+
+/** What the embedded server is started with. */
+export interface EmbeddedOptions {
+  readonly binary: string;
+  /** The server's own folder inside the hub's data folder; absolute. */
+  readonly folder: string;
+  readonly host: string;
+  readonly port: number;
+  /** The address by which the hub itself reaches the server; it must stand in the certificate. */
+  readonly localHost: string;
+  /** What agents are told, for example `tls://hub.example.com:4222`. */
+  readonly urls: readonly string[];
+  readonly tls: { readonly cert: string; readonly key: string; readonly ca: string } | undefined;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  /** Told of every end of the server and of every failed start. */
+  onFault(fault: Fault): void;
+}
+
+/** What `server.json` remembers of the last start. */
+interface Started {
+  readonly name: string;
+  /** Over all that a running server cannot change any more. */
+  readonly settings: string;
+}
+
+const restart: Backoff = { base: 250, factor: 2, cap: 10_000 };
+const readyWithin = 20_000;
+const watchEvery = 250;
+
+/**
+ * The nats-server child of a single hub, in operator mode. It outlives the hub's sudden death and is taken over by the
+ * next life; it is started anew when it dies, and ended when the hub ends in order.
+ */
+export class EmbeddedNats {
+  readonly #options: EmbeddedOptions;
+  readonly #keys: AccountKeys;
+  #server: ServerProcess | undefined;
+  #revoked: readonly RevokedNatsKey[];
+
+  private constructor(options: EmbeddedOptions, keys: AccountKeys, revoked: readonly RevokedNatsKey[]) {
+    this.#options = options;
+    this.#keys = keys;
+    this.#revoked = revoked;
+  }
+
+  /**
+   * Finds the server of an earlier life or starts one; ready when this returns. Faults: `port-in-use`, `store-full`,
+   * `tool-missing`, `store-unavailable`.
+   */
+  static async start(options: EmbeddedOptions, signal: AbortSignal): Promise<EmbeddedNats> {
+    await mkdir(join(options.folder, "jwt"), { recursive: true, mode: 0o700 }).catch((thrown: unknown) => {
+      throw diskFault(thrown, options.folder);
+    });
+    const keys = await loadAccountKeys(join(options.folder, "keys"));
+    const embedded = new EmbeddedNats(options, keys, await readRevoked(options.folder));
+    embedded.#server = await embedded.#adopt();
+    if (embedded.#server === undefined) await embedded.#spawn(signal);
+    return embedded;
+  }
+
+  /** The running server's process, and whether an earlier life of the hub had started it. */
+  get process(): ServerProcess | undefined {
+    return this.#server;
+  }
+
+  /** How the hub connects: to account HUB, or as administrator to SYS. */
+  async access(account: "hub" | "system"): Promise<NatsAccess> {
+    const { tls, localHost, port } = this.#options;
+    const keys = this.#keys;
+    const credentials =
+      account === "hub"
+        ? await ownCredentials("hub", keys.hubUser, keys.hub)
+        : await ownCredentials("hub-admin", keys.systemUser, keys.system);
+    const ca = tls === undefined ? undefined : new TextDecoder().decode(await readFileIfThere(tls.ca));
+    const servers = [`${localHost}:${port}`];
+    return { servers, credentials, tls: tls !== undefined, name: "capstan-hub", ...(ca === undefined ? {} : { ca }) };
+  }
+
+  /** Users for agents, and their revocation. */
+  users(): NatsUsers {
+    return natsUsers({
+      signer: this.#keys.agents,
+      account: this.#keys.agents.getPublicKey(),
+      urls: this.#options.urls,
+      now: () => this.#options.clock.now(),
+      maxLife: undefined,
+      push: (revoked, signal) => this.#push(revoked, signal),
+    });
+  }
+
+  /** Starts the server again whenever it ends, with backoff; returns when the signal aborts. Does not end the server. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, chance, onFault } = this.#options;
+    let attempt = 0;
+    let startedAt = clock.monotonic();
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(watchEvery, signal);
+        if (this.#server?.alive() === true) continue;
+        onFault(new Fault("store-unavailable", { message: "expected nats-server to run, found it ended." }));
+        if (clock.monotonic() - startedAt > 60_000) attempt = 0;
+        await clock.sleep(backoffDelay(restart, attempt++, chance), signal);
+        await this.#spawn(signal);
+        startedAt = clock.monotonic();
+      } catch (thrown) {
+        if (!signal.aborted) onFault(Fault.from(thrown));
+      }
+    }
+  }
+
+  /** Makes the server read its certificate again. */
+  reload(): void {
+    if (this.#server !== undefined) signalServer(this.#server, "SIGHUP");
+  }
+
+  /** Ends the server in order, at the hub's own orderly end. Call after `run` has returned. */
+  async stop(): Promise<void> {
+    if (this.#server !== undefined) await endServer(this.#server, this.#options.clock);
+    this.#server = undefined;
+  }
+
+  async #adopt(): Promise<ServerProcess | undefined> {
+    const { folder, clock } = this.#options;
+    const started = await readStarted(folder);
+    if (started === undefined) return undefined;
+    const server = await leftServer(folder);
+    // Only the server that was started with this file answers to this name; so its pid file is its own as well.
+    if (server === undefined || (await this.#nameOnPort()) !== started.name) return undefined;
+    if (started.settings === this.#settings()) return server;
+    await endServer(server, clock);
+    return undefined;
+  }
+
+  async #nameOnPort(): Promise<string | undefined> {
+    try {
+      const connection = await connectNats(await this.access("hub"), 2_000);
+      const name = connection.info?.server_name;
+      await connection.close();
+      return name;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #spawn(signal: AbortSignal): Promise<void> {
+    const { folder, binary } = this.#options;
+    const name = `capstan-${randomBytes(8).toString("hex")}`;
+    await this.#writeConfig(name);
+    const server = await spawnServer(binary, folder);
+    this.#server = server;
+    await writeFileAtomic(join(folder, "server.json"), JSON.stringify({ name, settings: this.#settings() }));
+    await this.#ready(server, name, signal);
+  }
+
+  async #ready(server: ServerProcess, name: string, signal: AbortSignal): Promise<void> {
+    const { clock, folder, host, port } = this.#options;
+    const deadline = clock.monotonic() + readyWithin;
+    while (server.alive() && clock.monotonic() < deadline) {
+      if ((await this.#nameOnPort()) === name) return;
+      await clock.sleep(50, signal);
+    }
+    const fault = await startFault(folder, `${host}:${port}`);
+    if (server.alive()) await endServer(server, clock);
+    throw fault;
+  }
+
+  async #writeConfig(name: string): Promise<void> {
+    const { folder, host, port, tls } = this.#options;
+    const jwts = await encodeAccounts(this.#keys, this.#revoked);
+    for (const { key, jwt } of jwts.accounts) await writeFileAtomic(join(folder, "jwt", `${key}.jwt`), jwt);
+    const systemAccount = this.#keys.system.getPublicKey();
+    await writeFileAtomic(
+      join(folder, "server.conf"),
+      serverConfigText({ name, host, port, tls, folder, jwts, systemAccount }),
+    );
+  }
+
+  async #push(revoked: readonly RevokedNatsKey[], signal: AbortSignal): Promise<void> {
+    this.#revoked = revoked;
+    // First the file: a server that dies before it hears of it comes back with the list.
+    await writeFileAtomic(join(this.#options.folder, "revoked.json"), JSON.stringify(revoked));
+    await pushClaims(await this.access("system"), await encodeAgents(this.#keys, revoked), signal);
+  }
+
+  /** What a running server cannot change: on a difference it is started anew. */
+  #settings(): string {
+    const { binary, host, port, tls } = this.#options;
+    const keys = [this.#keys.operator, this.#keys.system, this.#keys.hub, this.#keys.agents];
+    const all = [binary, host, port, tls?.cert ?? "", tls?.key ?? "", ...keys.map((key) => key.getPublicKey())];
+    return createHash("sha256").update(JSON.stringify(all)).digest("hex");
+  }
+}
+
+async function readStarted(folder: string): Promise<Started | undefined> {
+  const bytes = await readFileIfThere(join(folder, "server.json"));
+  return bytes === undefined ? undefined : (JSON.parse(new TextDecoder().decode(bytes)) as Started);
+}
+
+async function readRevoked(folder: string): Promise<RevokedNatsKey[]> {
+  const bytes = await readFileIfThere(join(folder, "revoked.json"));
+  return bytes === undefined ? [] : (JSON.parse(new TextDecoder().decode(bytes)) as RevokedNatsKey[]);
+}

@@ -1,0 +1,121 @@
+import { randomUUID } from "node:crypto";
+import type { NatsConnection } from "nats";
+import { stateKey } from "../../store/keys.ts";
+import type { Continuity, Memory, StateStore } from "../../store/port.ts";
+import { readFileIfThere, writeFileAtomic } from "../disk/files.ts";
+import { publish, request } from "./publish.ts";
+import { streamNames } from "./streams.ts";
+
+/** What the store says of itself, key `lineage`: which store it is, and which ones it took the place of. */
+interface Lineage {
+  readonly id: string;
+  readonly after: readonly string[];
+}
+
+/** What the hub's disk remembers: the store, and the highest sequence it was seen to hold. */
+interface Marker {
+  readonly id: string;
+  readonly sequence: number;
+}
+
+/** What the memory stands on. */
+export interface MemoryOptions {
+  readonly connection: NatsConnection;
+  readonly state: StateStore;
+  /** The marker's file, on the hub's own disk. */
+  readonly file: string;
+}
+
+const lineageKey = stateKey("lineage");
+const predecessors = 50;
+
+/** Compares a small file of the hub with the store, so that a lost or restored store is noticed. */
+export class NatsMemory implements Memory {
+  readonly #options: MemoryOptions;
+  #marker: Marker | undefined;
+  #saved: Promise<void> = Promise.resolve();
+  #dirty = false;
+
+  constructor(options: MemoryOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the marker and gives a store that has no name yet one. Safe to call again after a reconnect. */
+  async open(signal: AbortSignal): Promise<void> {
+    this.#marker ??= decodeMarker(await readFileIfThere(this.#options.file));
+    const value = encode({ id: randomUUID(), after: [] } satisfies Lineage);
+    const headers = { "Nats-Expected-Last-Subject-Sequence": "0" };
+    // The first hub names it; for the others the name is there and the server refuses.
+    await publish(this.#options.connection, { subject: `$KV.state.${lineageKey}`, value, headers }, signal);
+  }
+
+  /** Remembers that the store holds this sequence; written to disk at the next `save`. */
+  observe(sequence: bigint): void {
+    const marker = this.#marker;
+    if (marker === undefined || Number(sequence) <= marker.sequence) return;
+    this.#marker = { id: marker.id, sequence: Number(sequence) };
+    this.#dirty = true;
+  }
+
+  /** Brings the marker to disk, one write at a time. Called at every renewal of the lease. */
+  save(): Promise<void> {
+    this.#saved = this.#saved.then(async () => {
+      if (!this.#dirty || this.#marker === undefined) return;
+      this.#dirty = false;
+      await writeFileAtomic(this.#options.file, encode(this.#marker));
+    });
+    return this.#saved;
+  }
+
+  async continuity(signal: AbortSignal): Promise<Continuity> {
+    const marker = this.#marker;
+    if (marker === undefined) return "unknown";
+    const lineage = await this.#lineage(signal);
+    if (lineage === undefined) return "lost";
+    if (lineage.id !== marker.id) return lineage.after.includes(marker.id) ? "same" : "lost";
+    return (await this.#lastSequence(signal)) < marker.sequence ? "older" : "same";
+  }
+
+  async accept(signal: AbortSignal): Promise<void> {
+    const continuity = await this.continuity(signal);
+    let lineage = (await this.#lineage(signal)) ?? { id: randomUUID(), after: [] };
+    const known = this.#marker?.id;
+    if (continuity === "older") {
+      // Other hubs remember the same store further on: a new name tells them that this has been seen to.
+      lineage = { id: randomUUID(), after: [lineage.id, ...lineage.after].slice(0, predecessors) };
+      await this.#options.state.put(lineageKey, encode(lineage), signal);
+    } else if (continuity === "lost" && known !== undefined) {
+      lineage = { id: lineage.id, after: [known, ...lineage.after].slice(0, predecessors) };
+      await this.#options.state.put(lineageKey, encode(lineage), signal);
+    }
+    this.#marker = { id: lineage.id, sequence: await this.#lastSequence(signal) };
+    this.#dirty = true;
+    await this.save();
+  }
+
+  async #lineage(signal: AbortSignal): Promise<Lineage | undefined> {
+    const entry = await this.#options.state.get(lineageKey, signal);
+    return entry === undefined ? undefined : (JSON.parse(new TextDecoder().decode(entry.value)) as Lineage);
+  }
+
+  async #lastSequence(signal: AbortSignal): Promise<number> {
+    const subject = `$JS.API.STREAM.INFO.${streamNames.state}`;
+    const info = await request(this.#options.connection, { subject, value: new Uint8Array() }, signal);
+    return Number((info["state"] as { last_seq?: number } | undefined)?.last_seq ?? 0);
+  }
+}
+
+function encode(value: Lineage | Marker): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(value)}\n`);
+}
+
+/** A damaged marker counts as none: the hub then knows of no store, and says so. */
+function decodeMarker(bytes: Uint8Array | undefined): Marker | undefined {
+  if (bytes === undefined) return undefined;
+  try {
+    const { id, sequence } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+    return typeof id === "string" && typeof sequence === "number" ? { id, sequence } : undefined;
+  } catch {
+    return undefined;
+  }
+}
