@@ -1,0 +1,129 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Instant, type TargetKey, targetKey } from "@capstan/proto";
+import {
+  BundleRefSchema,
+  type DesiredState,
+  DesiredStateSchema,
+  type DesiredTarget,
+  DesiredTargetSchema,
+  type SealedKey,
+  type Tombstone,
+  TombstoneSchema,
+} from "@capstan/proto/desired";
+import type { Change, Recipient, StoredBundleRef } from "./model.ts";
+
+/** What the next desired state of a cluster is made from. */
+export interface Assembly {
+  readonly fleet: string;
+  readonly recipient: Recipient;
+  readonly epoch: bigint;
+  readonly now: Instant;
+  /** In force; undefined: the cluster has none. */
+  readonly previous: DesiredState | undefined;
+  /** The highest revision that the agent says it ever held. */
+  readonly highWater: bigint;
+  readonly changes: ReadonlyMap<TargetKey, Change>;
+  /** Tombstones that the agent has carried out, with their generation. */
+  readonly removed: ReadonlyMap<TargetKey, bigint>;
+  /** Seals a bundle's key to this cluster. Asked only for what changes. */
+  seal(bundle: StoredBundleRef): SealedKey;
+}
+
+/**
+ * The next desired state, or undefined where nothing changes. Its revision is 1 + max(stored, reported), so that a wiped
+ * or restored store never goes back; a changed target's generation is that revision. What is not changed stays as it is,
+ * to the byte: absence of a change is never a removal.
+ */
+export function assemble(input: Assembly): DesiredState | undefined {
+  const revision = 1n + max(input.previous?.revision ?? 0n, input.highWater);
+  const targets = new Map(input.previous?.targets.map((t) => [targetKey(t.namespace, t.name), t]) ?? []);
+  const tombstones = new Map(input.previous?.tombstones.map((t) => [targetKey(t.namespace, t.name), t]) ?? []);
+  let changed = input.previous === undefined && input.changes.size > 0;
+  for (const [key, generation] of input.removed) {
+    if (tombstones.get(key)?.generation === generation) changed = tombstones.delete(key) || changed;
+  }
+  for (const [key, change] of input.changes) {
+    changed = put({ targets, tombstones, revision, seal: input.seal }, key, change) || changed;
+  }
+  const relabelled = input.previous !== undefined && !sameLabels(input.previous.labels, input.recipient.labels);
+  if (!changed && !relabelled) return undefined;
+  return create(DesiredStateSchema, {
+    fleet: input.fleet,
+    cluster: input.recipient.cluster,
+    incarnation: input.recipient.incarnation,
+    revision,
+    epoch: input.epoch,
+    requiredFeatures: requiredFeatures([...targets.values()], tombstones.size),
+    labels: { ...input.recipient.labels },
+    targets: [...targets.values()],
+    tombstones: [...tombstones.values()],
+    decidedAt: timestampFromMs(input.now),
+  });
+}
+
+interface Draft {
+  readonly targets: Map<TargetKey, DesiredTarget>;
+  readonly tombstones: Map<TargetKey, Tombstone>;
+  readonly revision: bigint;
+  seal(bundle: StoredBundleRef): SealedKey;
+}
+
+function put(draft: Draft, key: TargetKey, change: Change): boolean {
+  const before = draft.targets.get(key);
+  if (change.kind === "remove") {
+    if (before === undefined) return false;
+    draft.targets.delete(key);
+    draft.tombstones.set(
+      key,
+      create(TombstoneSchema, {
+        namespace: before.namespace,
+        name: before.name,
+        removal: change.removal,
+        generation: draft.revision,
+        reason: change.reason,
+        approvedBy: change.approvedBy,
+        serviceAccount: before.serviceAccount,
+      }),
+    );
+    return true;
+  }
+  draft.tombstones.delete(key);
+  const { target, bundle } = change.content;
+  const sealed = before?.bundle?.digest === bundle.digest ? before.bundle.key : undefined;
+  draft.targets.set(
+    key,
+    create(DesiredTargetSchema, {
+      ...target,
+      generation: draft.revision,
+      bundle: create(BundleRefSchema, {
+        digest: bundle.digest,
+        size: BigInt(bundle.size),
+        chunks: bundle.chunks,
+        key: sealed ?? draft.seal(bundle),
+      }),
+      ...(change.operation === undefined ? {} : { operation: change.operation }),
+    }),
+  );
+  return true;
+}
+
+/** An agent that lacks one of these must hold: only what is really used is asked for. */
+function requiredFeatures(targets: readonly DesiredTarget[], tombstones: number): string[] {
+  const required = ["bundles"];
+  if (tombstones > 0) required.push("tombstones");
+  if (targets.some((t) => t.mode !== 0)) required.push("modes");
+  if (targets.some((t) => t.windows.length > 0)) required.push("windows");
+  if (targets.some((t) => t.mayRollBackLocally)) required.push("local-rollback");
+  if (targets.some((t) => t.operation !== undefined)) required.push("operations");
+  return required;
+}
+
+function sameLabels(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

@@ -1,0 +1,277 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type Clock, type ClusterId, Fault, limits, parseDigest, type TargetKey } from "@capstan/proto";
+import {
+  BundleRefSchema,
+  type DesiredState,
+  DesiredStateSchema,
+  type SignedDesiredState,
+  SignedDesiredStateSchema,
+  TargetListSchema,
+} from "@capstan/proto/desired";
+import { assemble } from "./assemble.ts";
+import { decodeDesired, encodeDesired, openDesired } from "./codec.ts";
+import { Ledger } from "./ledger.ts";
+import type { Change, Held, Recipient } from "./model.ts";
+import type { BundleVault, DesiredCrypto, DesiredStore, Hinter } from "./port.ts";
+
+/** What distribution needs. */
+export interface DistributionOptions {
+  readonly fleet: string;
+  readonly clock: Clock;
+  readonly store: DesiredStore;
+  readonly vault: BundleVault;
+  readonly crypto: DesiredCrypto;
+  readonly hints: Hinter;
+  /** The cluster as it may be written to now; undefined: revoked, unknown, or not enrolled. */
+  recipient(cluster: ClusterId): (Recipient & { readonly sealingKey: string }) | undefined;
+  onFault(fault: Fault): void;
+}
+
+/** What an agent said of itself when its session began. */
+export interface Hailed {
+  readonly highWater: bigint;
+  readonly held: SignedDesiredState | undefined;
+}
+
+/**
+ * Writes what each cluster should hold. Changes are gathered by cluster and written together: one state, one key, one
+ * hint a cluster, whatever number of lanes move. A cluster is written to only after its hello in this term, at
+ * 1 + max(stored, reported); until then its changes wait here and are worked out anew after a restart.
+ */
+export class DistributionReconciler {
+  readonly #options: DistributionOptions;
+  readonly #ledger: Ledger;
+  readonly #pending = new Map<ClusterId, Map<TargetKey, Change>>();
+  readonly #removed = new Map<ClusterId, Map<TargetKey, bigint>>();
+  readonly #hailed = new Map<ClusterId, bigint>();
+  readonly #listeners = new Set<(clusters: readonly ClusterId[]) => void>();
+  readonly #dirty = new Set<ClusterId>();
+  #epoch = 0n;
+  #wake: (() => void) | undefined;
+
+  constructor(options: DistributionOptions) {
+    this.#options = options;
+    this.#ledger = new Ledger((text) => options.crypto.sha256(new TextEncoder().encode(text)));
+  }
+
+  /** Reads the states in force; call at the start of a term, before `run`. */
+  async load(epoch: bigint, signal: AbortSignal): Promise<void> {
+    this.#epoch = epoch;
+    this.#ledger.clear();
+    this.#pending.clear();
+    this.#removed.clear();
+    this.#hailed.clear();
+    this.#dirty.clear();
+    for (const [cluster, bytes] of await this.#options.store.load(signal)) {
+      try {
+        this.#ledger.set(cluster, await this.#unfold(decodeDesired(bytes, this.#options.crypto), signal));
+      } catch (thrown) {
+        this.#options.onFault(Fault.from(thrown).at({ cluster }));
+      }
+    }
+  }
+
+  held(cluster: ClusterId): Held | undefined {
+    return this.#ledger.get(cluster);
+  }
+
+  all(): IterableIterator<[ClusterId, Held]> {
+    return this.#ledger.entries();
+  }
+
+  target(cluster: ClusterId, target: TargetKey) {
+    return this.#ledger.target(cluster, target);
+  }
+
+  /** The change that waits for the cluster, if one does. */
+  waiting(cluster: ClusterId, target: TargetKey): Change | undefined {
+    return this.#pending.get(cluster)?.get(target);
+  }
+
+  /** Whether the cluster has said hello in this term. */
+  isHailed(cluster: ClusterId): boolean {
+    return this.#hailed.has(cluster);
+  }
+
+  /** Called after states were written, with the clusters that have new ones. Returns how to stop. */
+  onWritten(listener: (clusters: readonly ClusterId[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Asks for a change; a later one for the same target takes its place. Doing it again changes nothing. */
+  assign(cluster: ClusterId, target: TargetKey, change: Change): void {
+    const changes = this.#pending.get(cluster) ?? new Map<TargetKey, Change>();
+    this.#pending.set(cluster, changes.set(target, change));
+    this.#mark(cluster);
+  }
+
+  /** Takes back a change that was not written yet. */
+  unassign(cluster: ClusterId, target: TargetKey): void {
+    this.#pending.get(cluster)?.delete(target);
+  }
+
+  /** The agent carried out a tombstone. */
+  confirmRemoved(cluster: ClusterId, target: TargetKey, generation: bigint): void {
+    const removed = this.#removed.get(cluster) ?? new Map<TargetKey, bigint>();
+    this.#removed.set(cluster, removed.set(target, generation));
+    this.#mark(cluster);
+  }
+
+  /** Labels or the like changed: write the state anew if it differs. */
+  review(cluster: ClusterId): void {
+    if (this.#ledger.get(cluster) !== undefined) this.#mark(cluster);
+  }
+
+  /**
+   * A session began. Where the agent holds a higher revision than the store (lost or set back), what it brings becomes
+   * current as it is, once its signature holds. Returns the revision now in force.
+   */
+  async hail(cluster: ClusterId, hailed: Hailed, signal: AbortSignal): Promise<bigint> {
+    const stored = this.#ledger.get(cluster)?.state;
+    if (hailed.held !== undefined) {
+      const brought = await this.#unfold(openDesired(hailed.held, this.#options.crypto), signal);
+      if (brought.cluster === cluster && brought.revision > (stored?.revision ?? 0n)) {
+        const bytes = toBinary(SignedDesiredStateSchema, hailed.held);
+        await this.#options.store.saveAll(new Map([[cluster, bytes]]), signal);
+        this.#ledger.set(cluster, brought);
+      }
+    }
+    this.#hailed.set(cluster, hailed.highWater);
+    if (this.#pending.has(cluster) || this.#removed.has(cluster)) this.#mark(cluster);
+    return this.#ledger.get(cluster)?.state.revision ?? 0n;
+  }
+
+  /** The cluster is gone or cut off: its key goes, what it runs stays. */
+  async purge(cluster: ClusterId, signal: AbortSignal): Promise<void> {
+    this.#hailed.delete(cluster);
+    this.#pending.delete(cluster);
+    this.#removed.delete(cluster);
+    this.#dirty.delete(cluster);
+    this.#ledger.delete(cluster);
+    await this.#options.store.delete(cluster, signal);
+  }
+
+  /** Writes until the signal aborts. A round that fails is tried again after a second. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#awaken(signal);
+      if (signal.aborted) return;
+      try {
+        await this.#round(signal);
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const fault = Fault.from(thrown, "store-unavailable");
+        this.#options.onFault(fault);
+        if (fault.code === "not-leader") return;
+        await this.#options.clock.sleep(1000, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** One round: everything dirty whose cluster has said hello. Dirt is cleared only after the writes stand. */
+  async #round(signal: AbortSignal): Promise<void> {
+    const writes = new Map<ClusterId, Uint8Array>();
+    const states = new Map<ClusterId, DesiredState>();
+    const taken = new Map<ClusterId, ReadonlyMap<TargetKey, Change>>();
+    for (const cluster of [...this.#dirty]) {
+      this.#dirty.delete(cluster);
+      const next = this.#next(cluster);
+      if (next === undefined) continue;
+      taken.set(cluster, new Map(this.#pending.get(cluster) ?? []));
+      states.set(cluster, next);
+      writes.set(cluster, encodeDesired(await this.#fold(cluster, next, signal), this.#options.crypto));
+    }
+    if (writes.size === 0) return;
+    try {
+      await this.#options.store.saveAll(writes, signal);
+    } catch (thrown) {
+      for (const cluster of writes.keys()) this.#dirty.add(cluster);
+      throw thrown;
+    }
+    for (const [cluster, state] of states) {
+      this.#ledger.set(cluster, state);
+      this.#settle(cluster, taken.get(cluster) ?? new Map());
+      this.#options.hints.hint(cluster, state.revision);
+    }
+    for (const listener of this.#listeners) listener([...writes.keys()]);
+  }
+
+  #next(cluster: ClusterId): DesiredState | undefined {
+    const recipient = this.#options.recipient(cluster);
+    const highWater = this.#hailed.get(cluster);
+    if (recipient === undefined || highWater === undefined) return undefined;
+    return assemble({
+      fleet: this.#options.fleet,
+      recipient,
+      epoch: this.#epoch,
+      now: this.#options.clock.now(),
+      previous: this.#ledger.get(cluster)?.state,
+      highWater,
+      changes: this.#pending.get(cluster) ?? new Map(),
+      removed: this.#removed.get(cluster) ?? new Map(),
+      seal: (bundle) => this.#options.crypto.seal(bundle, recipient),
+    });
+  }
+
+  /** What was written no longer waits, unless it was asked for anew meanwhile. */
+  #settle(cluster: ClusterId, written: ReadonlyMap<TargetKey, Change>): void {
+    const pending = this.#pending.get(cluster);
+    for (const [target, change] of written) if (pending?.get(target) === change) pending.delete(target);
+    if (pending?.size === 0) this.#pending.delete(cluster);
+    this.#removed.delete(cluster);
+  }
+
+  /** A list that is too large for a message becomes a bundle of its own. */
+  async #fold(cluster: ClusterId, state: DesiredState, signal: AbortSignal): Promise<DesiredState> {
+    const list = create(TargetListSchema, {});
+    list.targets = state.targets;
+    list.tombstones = state.tombstones;
+    const content = toBinary(TargetListSchema, list);
+    const recipient = this.#options.recipient(cluster);
+    if (content.length <= limits.inlineListBytes || recipient === undefined) return state;
+    const digest = this.#options.crypto.sha256(content);
+    const bundle = await this.#options.vault.store(digest, content, signal);
+    const folded = create(DesiredStateSchema, { ...state, targets: [], tombstones: [] });
+    folded.list = create(BundleRefSchema, {
+      digest,
+      size: BigInt(bundle.size),
+      chunks: bundle.chunks,
+      key: this.#options.crypto.seal(bundle, recipient),
+    });
+    return folded;
+  }
+
+  async #unfold(state: DesiredState, signal: AbortSignal): Promise<DesiredState> {
+    if (state.list === undefined) return state;
+    const digest = parseDigest(state.list.digest);
+    const content = await this.#options.vault.read(digest, signal);
+    if (content === undefined) {
+      throw new Fault("digest-mismatch", { message: `the target list ${digest} of a desired state is not stored.` });
+    }
+    const list = fromBinary(TargetListSchema, content);
+    const unfolded = create(DesiredStateSchema, state);
+    unfolded.targets = list.targets;
+    unfolded.tombstones = list.tombstones;
+    delete unfolded.list;
+    return unfolded;
+  }
+
+  #mark(cluster: ClusterId): void {
+    this.#dirty.add(cluster);
+    this.#wake?.();
+  }
+
+  #awaken(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        signal.removeEventListener("abort", wake);
+        this.#wake = undefined;
+        resolve();
+      };
+      this.#wake = wake;
+      signal.addEventListener("abort", wake, { once: true });
+      if (signal.aborted || [...this.#dirty].some((cluster) => this.#hailed.has(cluster))) wake();
+    });
+  }
+}
