@@ -1,12 +1,13 @@
+import type { Instant } from "@capstan/proto";
 import type { Commit, CommitInfo, Credential, Repository, Revision, SourceState, Tree } from "./model.ts";
 
 /** One mirror of each repository's objects and refs. Translates whatever Git says into faults. */
 export interface GitMirror {
   /**
-   * Brings branches, tags and HEAD up to date; the first time it makes the mirror. Returns whether any ref moved.
+   * Brings branches, tags and HEAD up to date; the first time it makes the mirror.
    * `repository-unreachable`, `repository-not-found`, `repository-auth`.
    */
-  fetch(repository: Repository, credential: Credential | undefined, signal: AbortSignal): Promise<boolean>;
+  fetch(repository: Repository, credential: Credential | undefined, signal: AbortSignal): Promise<void>;
   /** Fetches one commit that no branch or tag reaches, where the server allows it. `revision-not-found`. */
   fetchCommit(
     repository: Repository,
@@ -16,6 +17,8 @@ export interface GitMirror {
   ): Promise<void>;
   /** The commit that the revision names in the mirror as it is now. `revision-not-found`. */
   resolve(repository: Repository, revision: Revision): Promise<CommitInfo>;
+  /** When the mirror last reached its repository, in a life before this one too. */
+  fetchedAt(repository: Repository): Promise<Instant>;
   /** The files of a commit that the mirror holds. */
   tree(repository: Repository, commit: Commit): Tree;
   /** Ends child processes and lets go of what is held open. The mirrors stay on disk. */

@@ -1,0 +1,49 @@
+import { Fault } from "@capstan/proto";
+import type { Repository } from "../../sources/model.ts";
+
+const auth =
+  /Authentication failed|could not read (Username|Password)|terminal prompts disabled|error: 40[13]\b|HTTP 40[13]\b/i;
+const missing = /not found|does not appear to be a git repository|does not exist|error: 404\b|HTTP 404\b|No such file/i;
+const redirect = /error: 30[1278]\b|unable to update url base from redirection|redirect/i;
+
+/** Turns what Git printed into a fault with a cure. `secrets` are cut out of the text, should they ever be in it. */
+export function gitFault(said: string, repository: Repository, secrets: readonly string[] = []): Fault {
+  const text = scrub(said, secrets);
+  const line =
+    text.split("\n").find((candidate) => /^(fatal|error|remote: error)/.test(candidate)) ?? text.split("\n")[0];
+  const where = { repository: repository.url };
+  const found = (line ?? "").replace(/^(fatal|error): /, "").slice(0, 300);
+  if (auth.test(text)) {
+    return new Fault("repository-auth", {
+      message: `the repository wants other credentials: ${found}.`,
+      where,
+      next: "Give the hub a credential for this URL's prefix (sources.credentials), or check the one it has.",
+    });
+  }
+  if (missing.test(text)) {
+    return new Fault("repository-not-found", {
+      message: `no repository was found there: ${found}.`,
+      where,
+      next: "Check repoURL; where the repository is private, give the hub a credential for it.",
+    });
+  }
+  if (redirect.test(text)) {
+    return new Fault("repository-unreachable", {
+      message: `the server sends elsewhere, and a credential is never sent along: ${found}.`,
+      where,
+      next: "Write the URL that the server redirects to.",
+    });
+  }
+  return new Fault("repository-unreachable", {
+    message: `the repository could not be fetched: ${found === "" ? "Git gave no reason" : found}.`,
+    where,
+    next: "See whether the Git server is up and reachable from the hub.",
+  });
+}
+
+/** The text without the secrets and without users in URLs. */
+export function scrub(text: string, secrets: readonly string[]): string {
+  let clean = text.replace(/(\w+:\/\/)[^/\s@]*@/g, "$1");
+  for (const secret of secrets) if (secret !== "") clean = clean.replaceAll(secret, "***");
+  return clean;
+}

@@ -1,0 +1,215 @@
+import { spawn } from "node:child_process";
+import { access, mkdir, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Fault } from "@capstan/proto";
+import type { Credential } from "../../sources/model.ts";
+import type { Fetching, GitBackend, GitObject, ReadOptions } from "./backend.ts";
+import { CatFile } from "./cat-file.ts";
+import { gitFault } from "./git-fault.ts";
+
+/** Where the `git` command is, and what it may know. */
+export interface NativeGitOptions {
+  /** Holds Git's only configuration file; made when first needed. */
+  readonly home: string;
+  readonly git: string;
+  /** The only variable of the hub's environment that Git sees: `PATH`. */
+  readonly path: string;
+  /** `cat-file` processes kept open; the least used is closed first. */
+  readonly readers: number;
+}
+
+// In a file, not in variables: Git forgets those where it starts the other end of a local transport.
+const configuration = `[protocol]
+	allow = never
+[protocol "http"]
+	allow = always
+[protocol "https"]
+	allow = always
+[protocol "file"]
+	allow = always
+[core]
+	hooksPath = /dev/null
+[safe]
+	directory = *
+[credential]
+	helper =
+[gc]
+	auto = 0
+[http]
+	lowSpeedLimit = 1000
+	lowSpeedTime = 30
+`;
+
+const allRefs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+// Where the mirror notes the commit of the remote's HEAD.
+const head = "+HEAD:refs/capstan/HEAD";
+
+/**
+ * Native Git by child processes: a bare mirror a repository, no hooks, no configuration but ours, no prompts,
+ * no protocol but http, https and file.
+ */
+export class NativeGit implements GitBackend {
+  readonly name = "git";
+  readonly #options: NativeGitOptions;
+  readonly #readers = new Map<string, CatFile>();
+  #configured: Promise<void> | undefined;
+
+  constructor(options: NativeGitOptions) {
+    this.#options = options;
+  }
+
+  async fetch(directory: string, fetching: Fetching): Promise<void> {
+    await this.#configure();
+    if (!(await exists(join(directory, "HEAD")))) {
+      await this.#run(["init", "--quiet", "--bare", "--template=", directory], fetching);
+    }
+    if (fetching.commit !== undefined) {
+      await this.#fetchRefs(directory, fetching, [`+${fetching.commit}:refs/capstan/commits/${fetching.commit}`]);
+      return;
+    }
+    try {
+      await this.#fetchRefs(directory, fetching, [head, ...allRefs]);
+    } catch (thrown) {
+      // A repository without commits, or whose HEAD names a branch that is not there, has no HEAD to fetch.
+      if (!/couldn't find remote ref HEAD/.test(String((thrown as Error).message))) throw thrown;
+      await this.#fetchRefs(directory, fetching, allRefs);
+    }
+    await this.#tidy(directory, fetching);
+  }
+
+  async object(directory: string, name: string, options: ReadOptions): Promise<GitObject | undefined> {
+    if (!this.#readers.has(directory)) {
+      if (!(await exists(join(directory, "HEAD")))) return undefined;
+      await this.#configure();
+    }
+    return await this.#reader(directory).ask(options.peel ? `${name}^{commit}` : name, options.maxBytes);
+  }
+
+  async close(): Promise<void> {
+    const readers = [...this.#readers.values()];
+    this.#readers.clear();
+    await Promise.all(readers.map((reader) => reader.close()));
+  }
+
+  #configure(): Promise<void> {
+    this.#configured ??= mkdir(this.#options.home, { recursive: true, mode: 0o700 }).then(() =>
+      writeFile(join(this.#options.home, "gitconfig"), configuration),
+    );
+    return this.#configured;
+  }
+
+  #reader(directory: string): CatFile {
+    const open = this.#readers.get(directory);
+    this.#readers.delete(directory);
+    const reader =
+      open === undefined || open.ended ? new CatFile(this.#options.git, directory, this.#environment()) : open;
+    this.#readers.set(directory, reader);
+    for (const [other, idle] of this.#readers) {
+      if (this.#readers.size <= this.#options.readers) break;
+      if (idle.pending > 0) continue;
+      this.#readers.delete(other);
+      void idle.close();
+    }
+    return reader;
+  }
+
+  async #fetchRefs(directory: string, fetching: Fetching, refs: readonly string[]): Promise<void> {
+    const options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
+    if (fetching.commit === undefined) options.push("--prune");
+    const { url } = fetching.repository;
+    await this.#run(
+      ["--git-dir", directory, "fetch", ...options, "--no-recurse-submodules", "--end-of-options", url, ...refs],
+      fetching,
+    );
+  }
+
+  /** Packs what many small fetches have left behind. Nothing is thrown away: a commit in use may hang on no branch. */
+  async #tidy(directory: string, fetching: Fetching): Promise<void> {
+    const packs = (await names(join(directory, "objects", "pack"))).filter((name) => name.endsWith(".pack")).length;
+    // One of 256 folders stands for all, as Git's own gc estimates it.
+    const loose = (await names(join(directory, "objects", "17"))).length * 256;
+    if (packs < 50 && loose < 6000) return;
+    await this.#run(["--git-dir", directory, "repack", "--quiet", "-d", "--geometric=2"], fetching);
+  }
+
+  #run(args: readonly string[], fetching: Fetching): Promise<void> {
+    const env = this.#environment(fetching.credential);
+    return new Promise((resolve, reject) => {
+      // Its own group, so that the transport helpers that Git starts end with it.
+      const child = spawn(this.#options.git, args, { env, detached: true, stdio: ["ignore", "ignore", "pipe"] });
+      const said: Buffer[] = [];
+      const stop = () => killGroup(child.pid);
+      fetching.signal.addEventListener("abort", stop, { once: true });
+      if (fetching.signal.aborted) stop();
+      child.stderr.on("data", (chunk: Buffer) => {
+        if (said.length < 64) said.push(chunk);
+      });
+      child.on("error", (cause) => reject(new Fault("tool-missing", { message: "git could not be started.", cause })));
+      child.on("close", (code) => {
+        fetching.signal.removeEventListener("abort", stop);
+        if (fetching.signal.aborted) reject(new Fault("cancelled", { message: "the fetch was cancelled." }));
+        else if (code === 0) resolve();
+        else reject(gitFault(Buffer.concat(said).toString(), fetching.repository, secretsOf(fetching.credential)));
+      });
+    });
+  }
+
+  /** Everything by variables, because arguments are visible to every user of the machine. */
+  #environment(credential?: Credential): Record<string, string> {
+    const settings: [string, string][] = [];
+    if (credential !== undefined) {
+      settings.push(["http.extraHeader", `Authorization: ${authorization(credential)}`]);
+      // A redirect would carry the header to another host.
+      settings.push(["http.followRedirects", "false"]);
+    }
+    const env: Record<string, string> = {
+      PATH: this.#options.path,
+      HOME: this.#options.home,
+      LC_ALL: "C",
+      GIT_CONFIG_NOSYSTEM: "1",
+      GIT_CONFIG_GLOBAL: join(this.#options.home, "gitconfig"),
+      GIT_TERMINAL_PROMPT: "0",
+      GIT_ASKPASS: "",
+      GIT_CONFIG_COUNT: String(settings.length),
+    };
+    for (const [index, [key, value]] of settings.entries()) {
+      env[`GIT_CONFIG_KEY_${index}`] = key;
+      env[`GIT_CONFIG_VALUE_${index}`] = value;
+    }
+    return env;
+  }
+}
+
+/** The value of an `Authorization` header. */
+export function authorization(credential: Credential): string {
+  return credential.kind === "bearer"
+    ? `Bearer ${credential.token}`
+    : `Basic ${Buffer.from(`${credential.username}:${credential.password}`).toString("base64")}`;
+}
+
+/** Every form in which the secret could appear in a text. */
+export function secretsOf(credential: Credential | undefined): readonly string[] {
+  if (credential === undefined) return [];
+  const plain = credential.kind === "bearer" ? credential.token : credential.password;
+  return [plain, encodeURIComponent(plain), authorization(credential).replace(/^\w+ /, "")];
+}
+
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // It ended by itself.
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  return await access(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function names(directory: string): Promise<readonly string[]> {
+  return await readdir(directory).catch(() => []);
+}
