@@ -1,7 +1,6 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { root } from "../toolchain/program.ts";
 
 /** Writes `files` (path to text) into a folder of their own, hands it to `look`, and removes it. */
 export async function planted<T>(files: Readonly<Record<string, string>>, look: (folder: string) => Promise<T> | T) {
@@ -11,7 +10,6 @@ export async function planted<T>(files: Readonly<Record<string, string>>, look: 
       await mkdir(dirname(join(folder, path)), { recursive: true });
       await writeFile(join(folder, path), text);
     }
-    await symlink(join(root, "node_modules"), join(folder, "node_modules"));
     return await look(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
