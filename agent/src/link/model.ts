@@ -1,5 +1,8 @@
-import type { Fault, Instant } from "@capstan/proto";
+import type { Fault } from "@capstan/proto";
 import type { Goodbye, Welcome } from "@capstan/proto/agent";
+
+/** Milliseconds of a monotonic clock: wall clocks may jump. */
+export type Moment = number;
 
 /**
  * Where the link stands. Each state holds all that it needs, and nothing of another:
@@ -20,21 +23,23 @@ export type LinkState =
       readonly trouble: Trouble;
       readonly session: number;
       readonly endpoint: string;
-      readonly deadline: Instant;
+      readonly deadline: Moment;
     }
   | {
       readonly kind: "Connected";
+      /** What went before; forgotten once the session has lasted. */
+      readonly trouble: Trouble;
       readonly session: number;
       readonly endpoint: string;
-      readonly since: Instant;
+      readonly since: Moment;
       readonly heartbeatMs: number;
-      readonly lastSent: Instant;
+      readonly lastSent: Moment;
     }
   | {
       readonly kind: "BackingOff";
       readonly trouble: Trouble;
       readonly session: number;
-      readonly until: Instant;
+      readonly until: Moment;
       readonly next: "enroll" | "dial";
       readonly prefer: string | undefined;
     }
@@ -43,7 +48,7 @@ export type LinkState =
 /** A row of failures since the last good session: how many, since when, and the last one. */
 export interface Trouble {
   readonly attempts: number;
-  readonly since: Instant | undefined;
+  readonly since: Moment | undefined;
   readonly last: Fault | undefined;
 }
 
@@ -52,6 +57,8 @@ export type LinkEvent =
   /** The process is up; `enrolled` tells whether it has an identity. */
   | { readonly kind: "start"; readonly enrolled: boolean }
   | { readonly kind: "enrolled" }
+  /** A new credential is there: whoever waits tries at once. */
+  | { readonly kind: "renewed" }
   | { readonly kind: "enroll-failed"; readonly fault: Fault }
   | { readonly kind: "opened"; readonly session: number }
   | { readonly kind: "welcome"; readonly session: number; readonly welcome: Welcome }
@@ -77,12 +84,12 @@ export type LinkEffect =
   | { readonly kind: "heartbeat"; readonly session: number }
   | { readonly kind: "close"; readonly session: number }
   /** Send `tick` at this time; replaces an earlier wish. */
-  | { readonly kind: "wake"; readonly at: Instant }
+  | { readonly kind: "wake"; readonly at: Moment }
   | { readonly kind: "stopped"; readonly reason: Fault };
 
 /** What a step is given besides state and event. */
 export interface LinkWorld {
-  readonly now: Instant;
+  readonly now: Moment;
   /** One draw in [0, 1). */
   readonly draw: number;
   /** Hubs to try, in turn; at least one. */

@@ -2,7 +2,10 @@ import type { Fault } from "@capstan/proto";
 import type { ConnectRequest, ConnectResponse } from "@capstan/proto/agent";
 import type { Identity } from "../identity/model.ts";
 
-/** What a stream tells. `closed` comes once, last, and always. */
+/**
+ * What a stream tells; never before `dial` has returned. `opened` comes when messages may be sent; `closed` comes once,
+ * last, and always.
+ */
 export interface StreamSink {
   opened(): void;
   message(message: ConnectResponse): void;
