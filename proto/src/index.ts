@@ -15,6 +15,7 @@ export {
 export { type ObjectRef, objectKey, objectText, parseObjectKey } from "./identity/object.ts";
 // The exceptions that hub and agent share: time and loop
 export { again, done, type Outcome, stalled } from "./loop/outcome.ts";
+export { parallel } from "./loop/parallel.ts";
 export { KeyedLoop, type LoopOptions } from "./loop/queue.ts";
 export { type Backoff, backoffDelay, jittered } from "./time/backoff.ts";
 export type { Chance, Clock, Instant } from "./time/clock.ts";

@@ -1,0 +1,45 @@
+import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
+import type { StoredBundleRef, TargetContent } from "../distribution/model.ts";
+import type { GenerateInput, GenerateResult } from "../generators/model.ts";
+import type { Bundle, RenderKey, RenderRequest } from "../render/model.ts";
+import type { SourceState, Tree } from "../sources/model.ts";
+import type { Standing } from "./model.ts";
+
+/** Repositories as they stand; reads never wait for the network. */
+export interface SourceView {
+  watch(repositoryURL: string, revision: string): () => void;
+  current(repositoryURL: string, revision: string): SourceState | undefined;
+  faultOf(repositoryURL: string, revision: string): SourceState["fault"];
+  tree(repositoryURL: string, commit: SourceState["commit"]): Tree;
+}
+
+/** Runs the generators of a set over what is given. Pure. */
+export type Generate = (input: GenerateInput) => GenerateResult;
+
+/** Makes bundles. */
+export interface Renderer {
+  /** Everything that the render depends on, without rendering. */
+  key(request: RenderRequest, signal: AbortSignal): Promise<RenderKey>;
+  render(request: RenderRequest, signal: AbortSignal): Promise<Bundle>;
+}
+
+/** What was rendered once is remembered, key `render.<input digest>`, so that nothing redeploys by itself. */
+export interface RenderMemory {
+  get(key: RenderKey): StoredBundleRef | undefined;
+  put(key: RenderKey, bundle: StoredBundleRef, signal: AbortSignal): Promise<void>;
+}
+
+/** Keeps bundles. */
+export interface BundleKeeper {
+  store(digest: Digest, content: Uint8Array, signal: AbortSignal): Promise<StoredBundleRef>;
+  has(digest: Digest, signal: AbortSignal): Promise<boolean>;
+}
+
+/** What desired states hold now of an owner's targets. */
+export interface StandingView {
+  of(owner: string): readonly Standing[];
+  /** The content in force, with its bundle, for what must stay as it is. */
+  content(cluster: ClusterId, target: TargetKey): TargetContent | undefined;
+  /** Who has the name already, as `namespace/name` of its owner; undefined: nobody. */
+  ownerOf(target: TargetKey): string | undefined;
+}

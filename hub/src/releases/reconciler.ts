@@ -1,0 +1,449 @@
+import {
+  again,
+  type Chance,
+  type Clock,
+  type ClusterId,
+  done,
+  Fault,
+  KeyedLoop,
+  type Outcome,
+  parallel,
+  type TargetKey,
+} from "@capstan/proto";
+import type { Cluster } from "../clusters/model.ts";
+import type { HashText } from "../distribution/content.ts";
+import type { StoredBundleRef } from "../distribution/model.ts";
+import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
+import type { ElementFault, GenerateResult } from "../generators/model.ts";
+import type { Manifest, RenderRequest } from "../render/model.ts";
+import type { Cause } from "../rollout/model.ts";
+import { careful, parseStrategy } from "../rollout/strategy.ts";
+import { Destinations } from "../targets/destination.ts";
+import { laneIdentity, laneSource, nameLanes } from "../targets/lanes.ts";
+import type { Candidate } from "../targets/model.ts";
+import { type Admit, type Sorted, sortCandidates } from "./candidates.ts";
+import { type ContentDefaults, sourcesOf, targetContent } from "./content.ts";
+import { type Filled, groupLanes, type Kept } from "./group.ts";
+import type { OwnerState } from "./model.ts";
+import type { BundleKeeper, Generate, Renderer, RenderMemory, SourceView, StandingView } from "./port.ts";
+import { Trees } from "./trees.ts";
+
+/** What working out releases needs. */
+export interface ReleasesOptions {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly sources: SourceView;
+  readonly generate: Generate;
+  readonly admit: Admit;
+  readonly renderer: Renderer;
+  readonly memory: RenderMemory;
+  readonly bundles: BundleKeeper;
+  readonly standing: StandingView;
+  readonly defaults: ContentDefaults;
+  readonly hash: HashText;
+  /** Renders under way at once, of all owners. */
+  readonly concurrency: number;
+  /** The documents as they stand. */
+  set(owner: string): ApplicationSet | undefined;
+  application(owner: string): Application | undefined;
+  projects(): ReadonlyMap<string, AppProject>;
+  clusters(): readonly Cluster[];
+  /** What an app-of-apps renders becomes documents of that application. */
+  takeDocuments(application: Application, manifests: readonly Manifest[], signal: AbortSignal): Promise<void>;
+  /** Told when an owner was worked out anew. */
+  onWorkedOut(state: OwnerState): void;
+  onFault(owner: string, fault: Fault): void;
+}
+
+/** What one pass over an owner has to read. */
+interface Pass {
+  readonly owner: string;
+  readonly kind: OwnerState["kind"];
+  readonly candidates: readonly Candidate[];
+  readonly result: Pick<GenerateResult, "faults" | "complete" | "conditions" | "heldNames">;
+  readonly strategy: OwnerState["lanes"][number]["strategy"];
+  readonly repositories: Set<string>;
+}
+
+/**
+ * Works out, for each set and standalone Application, which targets it asks for and with what content: generators,
+ * projects, renders, lanes. Level-triggered by owner; what fails keeps what stands (promise 3).
+ */
+export class ReleasesReconciler {
+  readonly #options: ReleasesOptions;
+  readonly #trees: Trees;
+  readonly #loop: KeyedLoop;
+  readonly #states = new Map<string, OwnerState>();
+  readonly #watches = new Map<string, Map<string, () => void>>();
+  /** Renders under way by key, so that equal ones are done once. */
+  readonly #rendering = new Map<string, Promise<StoredBundleRef>>();
+
+  constructor(options: ReleasesOptions) {
+    this.#options = options;
+    this.#trees = new Trees(options.sources);
+    this.#loop = new KeyedLoop({
+      clock: options.clock,
+      chance: options.chance,
+      concurrency: 4,
+      backoff: { base: 1000, factor: 2, cap: 300_000 },
+      handle: (owner, signal) => this.#handle(owner, signal),
+      onFault: (owner, fault) => options.onFault(owner, fault),
+    });
+  }
+
+  state(owner: string): OwnerState | undefined {
+    return this.#states.get(owner);
+  }
+
+  states(): IterableIterator<OwnerState> {
+    return this.#states.values();
+  }
+
+  /** Owners waiting or being worked out now. */
+  get busy(): number {
+    return this.#loop.busy;
+  }
+
+  /** An owner's document came, changed or went. */
+  ownerChanged(owner: string): void {
+    this.#loop.add(owner);
+  }
+
+  /** A repository moved: whoever reads it is worked out anew. */
+  repositoryChanged(repositoryURL: string): void {
+    for (const [owner, state] of this.#states) {
+      if ([...state.repositories].some((each) => each.startsWith(`${repositoryURL} `))) this.#loop.add(owner);
+    }
+    for (const [owner, watches] of this.#watches) {
+      if ([...watches.keys()].some((each) => each.startsWith(`${repositoryURL} `))) this.#loop.add(owner);
+    }
+  }
+
+  /** Clusters or projects changed: everything may be concerned. */
+  everythingChanged(owners: Iterable<string>): void {
+    for (const owner of owners) this.#loop.add(owner);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#loop.run(signal);
+    for (const watches of this.#watches.values()) for (const stop of watches.values()) stop();
+    this.#watches.clear();
+    this.#states.clear();
+  }
+
+  async #handle(owner: string, signal: AbortSignal): Promise<Outcome> {
+    const pass = await this.#candidates(owner);
+    if (pass === "fetching") return again(5000, "waiting for the first fetch of a repository");
+    if (pass === undefined) return this.#withdraw(owner);
+    const sorted = sortCandidates(pass.candidates, {
+      destinations: new Destinations(this.#options.clusters()),
+      projects: this.#options.projects(),
+      rival: (target) => {
+        const holder = this.#options.standing.ownerOf(target);
+        return holder === undefined || holder === owner ? undefined : holder;
+      },
+      admit: this.#options.admit,
+    });
+    const faults = new Map<TargetKey, Fault>(sorted.refused.map(({ key, fault }) => [key, fault] as const));
+    await this.#takeLocal(sorted, pass, { faults, signal });
+    const state = await this.#lanes(pass, sorted, { faults, signal });
+    this.#rewatch(owner, pass.repositories);
+    this.#states.set(owner, state);
+    this.#options.onWorkedOut(state);
+    return [...faults.values()].some(({ retryable }) => retryable) ? again(30_000) : done;
+  }
+
+  /** The owner's document is gone: its lanes become empty, which the rollout and the deletion guard then deal with. */
+  #withdraw(owner: string): Outcome {
+    const standing = this.#options.standing.of(owner);
+    const before = this.#states.get(owner);
+    this.#rewatch(owner, new Set());
+    if (standing.length === 0 && before === undefined) return done;
+    this.#states.delete(owner);
+    this.#options.onWorkedOut({
+      owner,
+      kind: before?.kind ?? "ApplicationSet",
+      conditions: [],
+      summary: "deleted",
+      faults: [],
+      targetFaults: new Map(),
+      targets: new Map(),
+      lanes: groupLanes({
+        owner,
+        filled: [],
+        kept: [],
+        emptied: [...new Set(standing.map(({ lane }) => lane))],
+        strategy: before?.lanes[0]?.strategy ?? careful(),
+        cause: () => ({ commit: "", author: "", subject: `${owner} was deleted`, repository: "", committedAt: 0 }),
+        hash: this.#options.hash,
+      }),
+      complete: true,
+      repositories: new Set(),
+    });
+    return done;
+  }
+
+  async #candidates(owner: string): Promise<Pass | "fetching" | undefined> {
+    const set = this.#options.set(owner);
+    const repositories = new Set<string>();
+    if (set === undefined) {
+      const application = this.#options.application(owner);
+      if (application === undefined) return undefined;
+      return {
+        owner,
+        kind: "Application",
+        candidates: [{ application, set: "", madeBy: "" }],
+        result: { faults: [], complete: true, conditions: [], heldNames: [] },
+        strategy: careful(),
+        repositories,
+      };
+    }
+    for (;;) {
+      const result = this.#options.generate({
+        set,
+        clusters: this.#options.clusters().map(paramsOf),
+        projects: new Set(["default", ...this.#options.projects().keys()]),
+        git: this.#trees.snapshot(),
+        compat: set.metadata.annotations["capstan.dev/compat"] === "strict" ? "strict" : "isolate",
+        newGitFileGlobbing: set.metadata.annotations["capstan.dev/git-globbing"] === "doublestar",
+      });
+      for (const { repoURL, revision } of result.needs) this.#need(owner, repositories, [repoURL, revision]);
+      if (result.needs.length > 0) {
+        if (!(await this.#trees.load(result.needs))) return "fetching";
+        continue;
+      }
+      for (const key of this.#watches.get(owner)?.keys() ?? []) repositories.add(key);
+      return {
+        owner,
+        kind: "ApplicationSet",
+        candidates: result.applications.map(({ application, trace }) => ({
+          application,
+          set: owner,
+          madeBy: `${trace.generator} ${JSON.stringify(trace.element, bigints)}`,
+        })),
+        result,
+        strategy: parseStrategy(set.spec.strategy).strategy,
+        repositories,
+      };
+    }
+  }
+
+  /** App-of-apps: what the application renders are documents. */
+  async #takeLocal(sorted: Sorted, pass: Pass, run: Run): Promise<void> {
+    for (const { application } of sorted.local) {
+      const key = `${application.metadata.namespace}/${application.metadata.name}` as TargetKey;
+      try {
+        const request = this.#request(application, undefined, pass);
+        if (request === undefined) continue;
+        const bundle = await this.#options.renderer.render(request, run.signal);
+        const lines = new TextDecoder()
+          .decode(bundle.bytes)
+          .split("\n")
+          .filter((line) => line !== "");
+        const file = laneSource(application)?.path ?? "";
+        const manifests = lines.map((line) => ({ value: JSON.parse(line) as Manifest["value"], file }));
+        await this.#options.takeDocuments(application, manifests, run.signal);
+      } catch (thrown) {
+        run.faults.set(key, Fault.from(thrown, "render-failed").at({ target: key }));
+      }
+    }
+  }
+
+  async #lanes(pass: Pass, sorted: Sorted, run: Run): Promise<OwnerState> {
+    const identities = new Map(sorted.targets.map((target) => [target.key, laneIdentity(target.application)] as const));
+    const names = nameLanes(identities.values());
+    const laneOf = (key: TargetKey) => (pass.kind === "Application" ? "" : names.get(identities.get(key) ?? "")) ?? "";
+    const nameOf = (key: TargetKey) => laneOf(key) || (key.split("/")[1] ?? key);
+    const made = await parallel(
+      sorted.targets,
+      this.#options.concurrency,
+      async (target): Promise<Filled | undefined> => {
+        try {
+          const bundle = await this.#bundle(target, pass, run.signal);
+          const { defaults, hash } = this.#options;
+          return {
+            target,
+            lane: nameOf(target.key),
+            content: targetContent(target, nameOf(target.key), { bundle, defaults, hash }),
+          };
+        } catch (thrown) {
+          if (run.signal.aborted) throw thrown;
+          run.faults.set(
+            target.key,
+            Fault.from(thrown, "render-failed").at({ target: target.key, cluster: target.cluster }),
+          );
+          return undefined;
+        }
+      },
+    );
+    const filled = made.filter((each) => each !== undefined);
+    const complete = pass.result.complete && sorted.refused.length === 0;
+    const { kept, emptied } = this.#stay(pass, filled, { complete, faults: run.faults });
+    return {
+      owner: pass.owner,
+      kind: pass.kind,
+      conditions: pass.result.conditions,
+      summary: summaryOf(pass, this.#options.set(pass.owner)),
+      faults: pass.result.faults.map(elementFault),
+      targetFaults: run.faults,
+      targets: new Map(sorted.targets.map((target) => [target.key, target] as const)),
+      lanes: groupLanes({
+        owner: pass.owner,
+        filled,
+        kept,
+        emptied,
+        strategy: pass.strategy,
+        cause: (lane) =>
+          this.#cause(
+            pass,
+            filled.find((each) => each.lane === lane),
+          ),
+        hash: this.#options.hash,
+      }),
+      complete,
+      repositories: pass.repositories,
+    };
+  }
+
+  /** What stands and was not made anew: kept where its absence is no proof that people want it gone. */
+  #stay(pass: Pass, filled: readonly Filled[], why: { complete: boolean; faults: ReadonlyMap<TargetKey, Fault> }) {
+    const made = new Map(filled.map(({ target }) => [target.key, target.cluster] as const));
+    const held = new Set(pass.result.heldNames);
+    const kept: Kept[] = [];
+    const lanes = new Set<string>();
+    for (const { key, cluster, lane, content } of this.#options.standing.of(pass.owner)) {
+      lanes.add(lane);
+      if (made.get(key) === cluster) continue;
+      const name = key.split("/")[1] ?? "";
+      // A target that moves to another cluster is no longer wanted where it was; a failed or unseen one stays.
+      const stays = !made.has(key) && (!why.complete || why.faults.has(key) || held.has(name));
+      if (!stays) continue;
+      const release = { target: key, cluster, content };
+      kept.push({ lane, release, content: this.#options.standing.content(cluster, key) });
+    }
+    return { kept, emptied: [...lanes] };
+  }
+
+  async #bundle(target: Sorted["targets"][number], pass: Pass, signal: AbortSignal): Promise<StoredBundleRef> {
+    const request = this.#request(target.application, target.destination, pass);
+    if (request === undefined) {
+      throw new Fault("bad-input", {
+        message: "expected a source, found none.",
+        where: { field: "spec.source" },
+        next: "Give the application a source with repoURL and path or chart.",
+      });
+    }
+    const key = await this.#options.renderer.key(request, signal);
+    const known = this.#options.memory.get(key);
+    if (known !== undefined && (await this.#options.bundles.has(known.digest, signal))) return known;
+    const underWay = this.#rendering.get(key);
+    if (underWay !== undefined) return underWay;
+    const rendering = this.#render(key, request, signal).finally(() => this.#rendering.delete(key));
+    this.#rendering.set(key, rendering);
+    return rendering;
+  }
+
+  async #render(
+    key: Parameters<RenderMemory["get"]>[0],
+    request: RenderRequest,
+    signal: AbortSignal,
+  ): Promise<StoredBundleRef> {
+    const bundle = await this.#options.renderer.render(request, signal);
+    const stored = await this.#options.bundles.store(bundle.digest, bundle.bytes, signal);
+    await this.#options.memory.put(key, stored, signal);
+    return stored;
+  }
+
+  #request(application: Application, cluster: Cluster | undefined, pass: Pass): RenderRequest | undefined {
+    const sources = sourcesOf(application).map((source) => {
+      const revision = source.targetRevision ?? "HEAD";
+      this.#need(pass.owner, pass.repositories, [source.repoURL, revision]);
+      const state = this.#options.sources.current(source.repoURL, revision);
+      if (state === undefined) {
+        throw (
+          this.#options.sources.faultOf(source.repoURL, revision) ??
+          new Fault("repository-unreachable", {
+            message: `${source.repoURL} was not fetched yet.`,
+            where: { repository: source.repoURL, revision },
+            next: "Nothing: it is tried now.",
+          })
+        );
+      }
+      return { source, tree: this.#options.sources.tree(source.repoURL, state.commit) };
+    });
+    if (sources.length === 0) return undefined;
+    return {
+      sources,
+      name: application.metadata.name,
+      namespace: application.spec.destination.namespace ?? "",
+      ...(cluster?.facts === undefined
+        ? {}
+        : { kubeVersion: cluster.facts.kubernetesVersion, apiVersions: cluster.facts.apiVersions }),
+    };
+  }
+
+  #cause(pass: Pass, first: Filled | undefined): Cause & { readonly committedAt: number } {
+    const source = first === undefined ? undefined : laneSource(first.target.application);
+    const state =
+      source === undefined ? undefined : this.#options.sources.current(source.repoURL, source.targetRevision ?? "HEAD");
+    if (state === undefined) {
+      return { commit: "", author: "", subject: `${pass.owner} changed`, repository: "", committedAt: 0 };
+    }
+    const { commit, author, subject, committedAt } = state.info;
+    return { commit, author, subject, repository: source?.repoURL ?? "", committedAt };
+  }
+
+  #need(owner: string, repositories: Set<string>, [repoURL, revision]: readonly [string, string]): void {
+    const key = `${repoURL} ${revision}`;
+    repositories.add(key);
+    const watches = this.#watches.get(owner) ?? new Map<string, () => void>();
+    this.#watches.set(owner, watches);
+    if (!watches.has(key)) watches.set(key, this.#options.sources.watch(repoURL, revision));
+  }
+
+  /** What is no longer read is no longer fetched. */
+  #rewatch(owner: string, wanted: ReadonlySet<string>): void {
+    const watches = this.#watches.get(owner);
+    for (const [key, stop] of watches ?? []) {
+      if (wanted.has(key)) continue;
+      stop();
+      watches?.delete(key);
+    }
+    if (watches?.size === 0) this.#watches.delete(owner);
+  }
+}
+
+interface Run {
+  readonly faults: Map<TargetKey, Fault>;
+  readonly signal: AbortSignal;
+}
+
+function paramsOf(cluster: Cluster) {
+  const { name, server, project } = cluster.argocd;
+  const { labels, annotations } = cluster;
+  return { name, server, labels, annotations, ...(project === undefined ? {} : { project }) };
+}
+
+function elementFault({ fault, generator, element }: ElementFault): Fault {
+  const shown = element === undefined ? "" : ` ${JSON.stringify(element, bigints).slice(0, 200)}`;
+  return fault.at({ generator: `${generator}${shown}` });
+}
+
+function summaryOf(pass: Pass, set: ApplicationSet | undefined): string {
+  if (set === undefined) return "standalone";
+  const kinds = set.spec.generators.map((each) =>
+    Object.keys(each)
+      .filter((key) => key !== "selector")
+      .join("+"),
+  );
+  return `${kinds.join(", ")} (${pass.candidates.length} generated)`;
+}
+
+function bigints(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? Number(value) : value;
+}
+
+/** Clusters that an owner's lanes name. */
+export function clustersOf(state: OwnerState): ReadonlySet<ClusterId> {
+  return new Set(state.lanes.flatMap(({ clusters }) => clusters));
+}
