@@ -40,10 +40,12 @@ function install() {
     return install();
   }
   try {
-    process.stderr.write("capstan: installing the npm dependencies that package-lock.json names (npm ci)\n");
-    const npm = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: root, stdio: ["ignore", 2, 2] });
+    process.stderr.write("capstan: installing the npm dependencies that package-lock.json names\n");
+    // Not `npm ci`: that refuses a lockfile without the packages of other platforms, which a registry may not carry.
+    const args = ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"];
+    const npm = spawnSync("npm", args, { cwd: root, stdio: ["ignore", 2, 2] });
     if (npm.status !== 0) {
-      process.stderr.write("capstan: npm ci failed; see above\n");
+      process.stderr.write(`capstan: npm ${args.join(" ")} failed; see above\n`);
       process.exitCode = 1;
     }
   } finally {
