@@ -1,0 +1,274 @@
+import { spawn } from "node:child_process";
+import { chmod, copyFile, link, mkdir, mkdtemp, open, realpath, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type Clock, Fault } from "@capstan/proto";
+import type { JobFiles } from "../../render/port.ts";
+import { type Command, type Confinement, confine, jobFolders, type ProcessLimits } from "./confine.ts";
+import { Slots } from "./slots.ts";
+
+/** What a sandbox is made of. */
+export interface SandboxOptions {
+  /** Jobs live and die in it. Made where absent, and emptied at the start. */
+  readonly directory: string;
+  /** Name → absolute path. Statically linked, as Helm and kubectl are released. */
+  readonly tools: Readonly<Record<string, string>>;
+  /** Where `prlimit`, `unshare`, `mount` and `sh` are found. */
+  readonly path: string;
+  readonly limits: ProcessLimits;
+  readonly processes: number;
+  readonly clock: Clock;
+  /** What to try, in order; for tests. */
+  readonly confinements?: readonly Confinement[];
+}
+
+/** One run of a tool. */
+export interface ToolRun {
+  readonly tool: string;
+  readonly args: readonly string[];
+  readonly files: JobFiles;
+}
+
+/**
+ * A bounded pool in which outside tools run: each run in a fresh directory that is the whole of its world, without
+ * network, rights, secrets or environment, and killed with all its children when it passes a limit.
+ * What is kept warm is what costs: the tools' pages and the place for them; namespaces take the kernel 3 ms.
+ */
+export class Sandbox {
+  readonly #options: SandboxOptions;
+  readonly #slots: Slots;
+  #how: Confinement | undefined;
+  #why = "";
+
+  private constructor(options: SandboxOptions) {
+    this.#options = options;
+    this.#slots = new Slots(options.processes);
+  }
+
+  /** Lays out the pool and finds the strongest confinement that works here. Throws `tool-missing`. */
+  static async open(options: SandboxOptions, signal: AbortSignal): Promise<Sandbox> {
+    const sandbox = new Sandbox({ ...options, directory: await prepared(options.directory) });
+    for (const [name, path] of Object.entries(options.tools)) await sandbox.#place(name, path);
+    await sandbox.#probe(signal);
+    return sandbox;
+  }
+
+  /** `kernel`: the kernel keeps network, files and environment away. `none`: it does not let us, and `reason` says why. */
+  get isolation(): { readonly mode: "kernel" | "none"; readonly reason: string } {
+    return { mode: this.#how === "none" ? "none" : "kernel", reason: this.#why };
+  }
+
+  /** Runs a tool and returns what it printed. `render-limit` names the limit; `render-failed` says what the tool said. */
+  async run(run: ToolRun, signal: AbortSignal): Promise<string> {
+    return await this.#slots.run(signal, () => this.#once(this.#how ?? "none", run, signal));
+  }
+
+  get #tools(): string {
+    return join(this.#options.directory, "tools");
+  }
+
+  async #place(name: string, path: string): Promise<void> {
+    const place = join(this.#tools, name);
+    try {
+      const tool = await realpath(path);
+      await requireStatic(tool);
+      // A copy that nobody else can change, on the same file system as the jobs that link it.
+      await copyFile(tool, place);
+      await chmod(place, 0o555);
+    } catch (cause) {
+      throw Fault.from(cause, "tool-missing").code === "unsupported" ? cause : missing(name, path, cause);
+    }
+  }
+
+  async #probe(signal: AbortSignal): Promise<void> {
+    const root = process.getuid?.() === 0;
+    const wanted = this.#options.confinements ?? (process.platform === "linux" ? [root ? "root" : "user", "user"] : []);
+    const [tool] = Object.keys(this.#options.tools);
+    for (const how of wanted) {
+      try {
+        await this.#once(how, { tool: tool ?? "", args: ["version", "--client"], files: new Map() }, signal);
+        this.#how = how;
+        return;
+      } catch (thrown) {
+        signal.throwIfAborted();
+        this.#why = Fault.from(thrown).message;
+      }
+    }
+    if (wanted.length === 0) this.#why = "only Linux can shut a process in.";
+    this.#how = "none";
+  }
+
+  async #once(how: Confinement, run: ToolRun, signal: AbortSignal): Promise<string> {
+    const root = await mkdtemp(join(this.#options.directory, "jobs", "job-"));
+    try {
+      await this.#layOut(root, how, run);
+      const command = confine(how, { ...this.#options, ...run, root, toolsDirectory: this.#tools }, this.#options.path);
+      return await this.#start(command, run.tool, signal);
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  }
+
+  async #layOut(root: string, how: Confinement, run: ToolRun): Promise<void> {
+    const work = join(root, jobFolders.work);
+    const folders = new Set([...run.files.keys()].map((path) => dirname(join(work, checked(path)))));
+    await chmod(root, 0o755);
+    await Promise.all([
+      ...[jobFolders.tools, jobFolders.work].map((name) => mkdir(join(root, name), { recursive: true })),
+      ...[...folders].map((folder) => mkdir(folder, { recursive: true })),
+      ...[jobFolders.home, jobFolders.temporary].map(async (name) => {
+        await mkdir(join(root, name));
+        await chmod(join(root, name), 0o1777);
+      }),
+    ]);
+    const files = [...run.files].map(([path, bytes]) =>
+      writeFile(join(work, path), bytes, { flag: "wx", mode: 0o644 }),
+    );
+    // In `root` the process is nobody and cannot write to what the link leads to; in `user` a read-only mount covers it.
+    if (how === "root") files.push(link(join(this.#tools, run.tool), join(root, jobFolders.tools, run.tool)));
+    await Promise.all(files);
+  }
+
+  async #start(command: Command, tool: string, signal: AbortSignal): Promise<string> {
+    const ended = new AbortController();
+    const timer = this.#options.clock.sleep(this.#options.limits.timeMs, AbortSignal.any([ended.signal, signal])).then(
+      () => true,
+      () => false,
+    );
+    try {
+      return await watch(command, { tool, limits: this.#options.limits, signal, timer });
+    } finally {
+      ended.abort();
+    }
+  }
+}
+
+interface Watching {
+  readonly tool: string;
+  readonly limits: ProcessLimits;
+  readonly signal: AbortSignal;
+  /** True when the time is up. */
+  readonly timer: Promise<boolean>;
+}
+
+function watch(command: Command, { tool, limits, signal, timer }: Watching): Promise<string> {
+  return new Promise((resolve, reject) => {
+    // Its own process group, so that nothing it starts outlives it.
+    const { file, args, cwd, env } = command;
+    const child = spawn(file, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    const printed: Buffer[] = [];
+    const said: Buffer[] = [];
+    let [length, words] = [0, 0];
+    let stopped: Fault | undefined;
+    const stop = (fault: Fault) => {
+      stopped ??= fault;
+      if (child.pid === undefined) return;
+      try {
+        process.kill(-child.pid, "SIGKILL");
+      } catch {
+        // It ended by itself.
+      }
+    };
+    const cancel = () => stop(new Fault("cancelled", { message: "the render was cancelled." }));
+    signal.addEventListener("abort", cancel, { once: true });
+    if (signal.aborted) cancel();
+    void timer.then((up) => up && stop(limit(tool, "time", `${limits.timeMs / 1000} s`)));
+    child.stdout.on("data", (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= limits.outputBytes) printed.push(chunk);
+      else stop(limit(tool, "output", `${limits.outputBytes} bytes`));
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      words += chunk.length;
+      if (words <= 65_536) said.push(chunk);
+    });
+    child.on("error", (cause) => reject(missing(tool, file, cause)));
+    child.on("close", (code, killedBy) => {
+      signal.removeEventListener("abort", cancel);
+      if (stopped !== undefined) reject(stopped);
+      else if (code === 0) resolve(Buffer.concat(printed).toString());
+      else reject(failure(tool, { said: Buffer.concat(said).toString(), code, killedBy }, limits));
+    });
+  });
+}
+
+interface Ending {
+  readonly said: string;
+  readonly code: number | null;
+  readonly killedBy: string | null;
+}
+
+function failure(tool: string, { said, code, killedBy }: Ending, limits: ProcessLimits): Fault {
+  if (/out of memory|cannot allocate memory|failed to reserve|failed to create new OS thread|newosproc/i.test(said)) {
+    return limit(tool, "memory", `${limits.memoryBytes} bytes`);
+  }
+  // 128 + the number of the signal is how a shell, and `unshare`, pass it on.
+  if (killedBy === "SIGXCPU" || code === 152) return limit(tool, "time", `${limits.timeMs / 1000} s`);
+  if (killedBy === "SIGXFSZ" || code === 153 || /file too large/i.test(said)) {
+    return limit(tool, "output", `${limits.outputBytes} bytes`);
+  }
+  if (killedBy === "SIGKILL" || code === 137) return limit(tool, "memory", "what the machine has left");
+  if (/stack exceeds \d+-byte limit|stack overflow/.test(said)) return limit(tool, "recursion", "the stack");
+  const words = said.replace(/^\s*(level=WARN.*|WARNING: .*)\n/gm, "").trim();
+  return new Fault("render-failed", {
+    message: `${tool} failed: ${words === "" ? `exit code ${code ?? killedBy}` : words.slice(0, 1500)}`,
+  });
+}
+
+function limit(tool: string, name: string, most: string): Fault {
+  return new Fault("render-limit", {
+    message: `${tool} passed its ${name} limit (${most}) and was ended.`,
+    next: "Make the chart or overlay smaller, or raise the limit in the hub's config (render).",
+  });
+}
+
+function missing(tool: string, path: string, cause: unknown): Fault {
+  return new Fault("tool-missing", {
+    message: `expected ${tool} at ${path}, and could not start it.`,
+    next: `Install ${tool}, or name its path in the hub's config (render.${tool}).`,
+    cause,
+  });
+}
+
+/** The last wall before the disk: plans hold normalised paths only. */
+function checked(path: string): string {
+  if (
+    path !== "" &&
+    !path.startsWith("/") &&
+    !path.split("/").some((part) => part === ".." || part === "" || part === ".")
+  ) {
+    return path;
+  }
+  throw new Fault("path-escapes", { message: `expected a plain path in a job, found ${JSON.stringify(path)}.` });
+}
+
+async function prepared(directory: string): Promise<string> {
+  await rm(join(directory, "jobs"), { recursive: true, force: true });
+  await rm(join(directory, "tools"), { recursive: true, force: true });
+  await mkdir(join(directory, "jobs"), { recursive: true, mode: 0o711 });
+  await mkdir(join(directory, "tools"), { mode: 0o755 });
+  return await realpath(directory);
+}
+
+/** A private root holds no loader and no libraries. */
+async function requireStatic(path: string): Promise<void> {
+  const handle = await open(path);
+  try {
+    const { buffer } = await handle.read(Buffer.alloc(4096), 0, 4096, 0);
+    const isElf64 = buffer.readUInt32BE(0) === 0x7f454c46 && buffer[4] === 2;
+    const headers = isElf64 ? buffer.readUInt16LE(56) : 0;
+    const size = buffer.readUInt16LE(54);
+    const start = Number(buffer.readBigUInt64LE(32));
+    for (let index = 0; index < headers; index += 1) {
+      const at = start + index * size;
+      // PT_INTERP
+      if (at + 4 <= buffer.length && buffer.readUInt32LE(at) === 3) {
+        throw new Fault("unsupported", {
+          message: `expected a statically linked tool, found ${path}, which needs a loader.`,
+          next: "Use the binary that the project itself releases.",
+        });
+      }
+    }
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,174 @@
+import { Fault } from "@capstan/proto";
+import type { TreeEntry } from "../sources/model.ts";
+import { normalisePath } from "../sources/path.ts";
+import { makeBundle, type Sha256 } from "./bundle.ts";
+import { detectType } from "./detect.ts";
+import { isSkipped, planDirectory } from "./directory.ts";
+import { planHelm } from "./helm.ts";
+import { renderKey } from "./key.ts";
+import { planKustomize } from "./kustomize.ts";
+import { readManifests } from "./manifest.ts";
+import type { Bundle, Manifest, RenderKey, RenderLimits, RenderRequest, RenderSource } from "./model.ts";
+import { repositoryRoot, type SourcePlan } from "./plan.ts";
+import type { RenderTools } from "./port.ts";
+
+/** What a render needs of the world. */
+export interface RenderPorts {
+  readonly tools: RenderTools;
+  readonly sha256: Sha256;
+  readonly limits: RenderLimits;
+}
+
+/** A render that is ready to run, with its key. Running it later gives the same bundle. */
+export interface PreparedRender {
+  readonly key: RenderKey;
+  readonly warnings: readonly string[];
+  run(signal: AbortSignal): Promise<Bundle>;
+}
+
+/**
+ * Plans a render and tells its key without rendering. Throws `path-not-found`, `path-empty`, `path-escapes`,
+ * `link-refused`, `remote-refused`, `bad-input`, `bad-yaml`, `unsupported`.
+ */
+export async function prepareRender(
+  request: RenderRequest,
+  ports: RenderPorts,
+  signal: AbortSignal,
+): Promise<PreparedRender> {
+  const plans: SourcePlan[] = [];
+  for (const source of request.sources) {
+    const plan = await planSource(source, request);
+    if (plan !== undefined) plans.push(plan);
+  }
+  if (plans.length === 0) {
+    throw new Fault("bad-input", {
+      message: "expected a source with manifests, found none.",
+      where: { field: "spec.source" },
+    });
+  }
+  const key = renderKey(plans, await ports.tools.versions(signal), ports.sha256);
+  const warnings = plans.flatMap((plan) => plan.warnings);
+  return { key, warnings, run: (running) => runPlans(plans, ports, running) };
+}
+
+/** Plans and runs in one go. Besides the faults of planning: `render-failed`, `render-limit`, `bad-manifest`, `too-large`. */
+export async function render(request: RenderRequest, ports: RenderPorts, signal: AbortSignal): Promise<Bundle> {
+  const prepared = await prepareRender(request, ports, signal);
+  return await prepared.run(signal);
+}
+
+async function planSource(from: RenderSource, request: RenderRequest): Promise<SourcePlan | undefined> {
+  const { source, tree } = from;
+  if (source.ref !== undefined && source.path === undefined && source.chart === undefined) return undefined;
+  const where = { repository: tree.repository.url, revision: tree.commit };
+  try {
+    const path = normalisePath(source.path ?? "");
+    const entries = await entriesAt(from, path);
+    const names = entries
+      .map((entry) => (path === "" ? entry.path : entry.path.slice(path.length + 1)))
+      .filter((name) => !name.includes("/"));
+    switch (detectType(source, names)) {
+      case "directory":
+        return planDirectory(source, { tree, path, entries });
+      case "kustomize":
+        return await planKustomize(source, { tree, path });
+      case "helm":
+        return await planHelm(source, { tree, path, entries, refs: refsOf(request) }, request);
+    }
+  } catch (thrown) {
+    throw Fault.from(thrown).at(where);
+  }
+}
+
+async function entriesAt({ source, tree }: RenderSource, path: string): Promise<readonly TreeEntry[]> {
+  const entry = await tree.entry(path);
+  const entries = entry?.kind === "directory" ? await tree.below(path) : undefined;
+  if (entries !== undefined && entries.length > 0) return entries;
+  // A chart repository has no path: `detectType` says what is wrong.
+  if (source.chart !== undefined) return [];
+  const shown = path === "" ? "the repository's root" : path;
+  if (entry === undefined) {
+    throw new Fault("path-not-found", {
+      message: `expected a directory at ${shown}, found nothing.`,
+      where: { file: path },
+      next: "Check spec.source.path and targetRevision.",
+    });
+  }
+  if (entry.kind === "directory") {
+    throw new Fault("path-empty", { message: `expected manifests at ${shown}, found nothing.`, where: { file: path } });
+  }
+  throw new Fault(entry.kind === "file" || entry.kind === "executable" ? "path-not-found" : "link-refused", {
+    message: `expected a directory at ${shown}, found a ${entry.kind === "module" ? "submodule" : entry.kind}.`,
+    where: { file: path },
+  });
+}
+
+function refsOf(request: RenderRequest) {
+  return new Map(request.sources.flatMap(({ source, tree }) => (source.ref === undefined ? [] : [[source.ref, tree]])));
+}
+
+async function runPlans(plans: readonly SourcePlan[], ports: RenderPorts, signal: AbortSignal): Promise<Bundle> {
+  const manifests: (readonly Manifest[])[] = [];
+  for (const plan of plans) manifests.push(await runPlan(plan, ports, signal));
+  const bundle = makeBundle(manifests, ports.sha256, ports.limits);
+  return { ...bundle, warnings: [...plans.flatMap((plan) => plan.warnings), ...bundle.warnings] };
+}
+
+async function runPlan(plan: SourcePlan, { tools, limits }: RenderPorts, signal: AbortSignal): Promise<Manifest[]> {
+  const files = await readFiles(plan, limits);
+  switch (plan.type) {
+    case "directory":
+      return [...files].flatMap(([place, bytes]) => manifestsOf(place.slice(repositoryRoot.length + 1), bytes));
+    case "kustomize": {
+      const directory = plan.directory;
+      const output = await tools.kustomize({ files, directory }, signal);
+      return readManifests(output, `${directory.slice(repositoryRoot.length + 1)} (kustomize)`, () =>
+        pathOf(directory),
+      );
+    }
+    case "helm": {
+      const output = await tools.helm({ ...plan, files }, signal);
+      return readManifests(output, `${pathOf(plan.chart)} (helm template)`, templateAt(output, pathOf(plan.chart)));
+    }
+  }
+}
+
+/** Every file of the plan, whole and bounded. */
+async function readFiles(plan: SourcePlan, limits: RenderLimits): Promise<Map<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>();
+  let length = 0;
+  const planned = [...plan.files];
+  const contents = await Promise.all(planned.map(([, { tree, entry }]) => tree.read(entry.path)));
+  for (const [index, [place]] of planned.entries()) {
+    const bytes = contents[index] ?? new Uint8Array();
+    length += bytes.byteLength;
+    files.set(place, bytes);
+  }
+  if (length > limits.bundleBytes) {
+    throw new Fault("too-large", { message: `expected at most ${limits.bundleBytes} bytes of files in a source.` });
+  }
+  for (const [place, text] of plan.made) files.set(place, new TextEncoder().encode(text));
+  return files;
+}
+
+function manifestsOf(file: string, bytes: Uint8Array): Manifest[] {
+  const text = new TextDecoder().decode(bytes);
+  return isSkipped(text) ? [] : readManifests(text, file);
+}
+
+function pathOf(place: string): string {
+  return place.slice(repositoryRoot.length + 1) || ".";
+}
+
+/** Which template a line of Helm's output came from: Helm writes it above each document. */
+function templateAt(output: string, chart: string): (line: number) => string {
+  let lines: readonly string[] | undefined;
+  return (line) => {
+    lines ??= output.split("\n");
+    for (let at = Math.min(line, lines.length) - 1; at >= 0; at -= 1) {
+      const found = /^# Source: [^/]+\/(.+)$/.exec(lines[at] ?? "");
+      if (found !== null) return `${chart}/${found[1]}`;
+    }
+    return chart;
+  };
+}
