@@ -203,16 +203,14 @@ export class ReleasesReconciler {
         set,
         clusters: this.#options.clusters().map(paramsOf),
         projects: new Set(["default", ...this.#options.projects().keys()]),
-        git: this.#trees.snapshot(),
+        git: this.#trees.snapshot((repoURL, revision) => this.#need(owner, repositories, [repoURL, revision])),
         compat: set.metadata.annotations["capstan.dev/compat"] === "strict" ? "strict" : "isolate",
         newGitFileGlobbing: set.metadata.annotations["capstan.dev/git-globbing"] === "doublestar",
       });
-      for (const { repoURL, revision } of result.needs) this.#need(owner, repositories, [repoURL, revision]);
       if (result.needs.length > 0) {
         if (!(await this.#trees.load(result.needs))) return "fetching";
         continue;
       }
-      for (const key of this.#watches.get(owner)?.keys() ?? []) repositories.add(key);
       return {
         owner,
         kind: "ApplicationSet",

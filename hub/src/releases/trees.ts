@@ -22,10 +22,14 @@ export class Trees {
     this.#sources = sources;
   }
 
-  /** The snapshot of this moment. A revision that was not fetched yet shows as a need, one that cannot be as a fault. */
-  snapshot(): GitSnapshot {
+  /**
+   * The snapshot of this moment. A revision that was not fetched yet shows as a need, one that cannot be as a fault.
+   * `asked` is told of every repository and revision that is looked at.
+   */
+  snapshot(asked: (repoURL: string, revision: string) => void): GitSnapshot {
     return {
       tree: (repoURL, revision) => {
+        asked(repoURL, revision);
         const state = this.#sources.current(repoURL, revision);
         const fault = this.#sources.faultOf(repoURL, revision);
         if (state === undefined) return fault === undefined ? undefined : broken(fault);
