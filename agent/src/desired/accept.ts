@@ -23,7 +23,8 @@ export function accept(
   offer: { readonly signed: SignedDesiredState; readonly scope: Scope; readonly eyes: Eyes },
 ): Verdict {
   const { signed, scope, eyes } = offer;
-  const state = open(signed, scope, eyes);
+  const trusted = { ...scope, verification: scope.verification.filter(({ retired }) => retired !== true) };
+  const state = open(signed, trusted, eyes);
   if (state instanceof Fault) return { kind: "Refused", fault: state };
   const fault = addressed(state, scope) ?? fenced(state, held, highWater, signed);
   if (fault !== undefined) return { kind: "Refused", fault };
@@ -34,7 +35,7 @@ export function accept(
 }
 
 /** The state that a signed one holds, checked for its signature alone; a fault where it is not good. */
-export function open(signed: SignedDesiredState, scope: Scope, eyes: Eyes): DesiredState | Fault {
+export function open(signed: SignedDesiredState, scope: Pick<Scope, "verification">, eyes: Eyes): DesiredState | Fault {
   const key = scope.verification.find(({ id }) => id === signed.keyId);
   if (key === undefined) {
     return new Fault("signature-refused", {

@@ -43,7 +43,7 @@ function printOne(identity: Identity): Printed<Identity> {
       natsUrls: [...credential.natsUrls],
       hubEndpoints: [...credential.hubEndpoints],
     },
-    verification: identity.verification.map((key) => ({ id: key.id, publicKey: base64(key.publicKey) })),
+    verification: identity.verification.map((key) => ({ ...key, publicKey: base64(key.publicKey) })),
     retiredSealing: [...identity.retiredSealing],
   } as Printed<Identity>;
 }
@@ -58,7 +58,7 @@ function parseOne(printed: Printed<Identity>): Identity {
     ...printed,
     cluster: parseClusterId(printed.cluster),
     credential,
-    verification: printed.verification.map((key) => ({ id: key.id, publicKey: bytes(key.publicKey) })),
+    verification: printed.verification.map((key) => ({ ...key, publicKey: bytes(key.publicKey) })),
   };
 }
 

@@ -23,6 +23,8 @@ export interface PinnedKey {
   readonly id: string;
   /** Raw Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array;
+  /** The hub no longer offers it: good for the state that is held, not for a new one. */
+  readonly retired?: boolean;
 }
 
 /** What a hub gave to this agent for its keys. */
@@ -32,7 +34,8 @@ export interface Credential {
   readonly certificate: Uint8Array;
   /** CA certificates to trust, DER. */
   readonly ca: readonly Uint8Array[];
-  readonly notBefore: Instant;
+  /** When it came, by our clock: its life counts from here. */
+  readonly received: Instant;
   readonly notAfter: Instant;
   readonly natsJwt: string;
   readonly natsUrls: readonly string[];

@@ -1,5 +1,6 @@
 import type { Fault, Instant, TargetKey } from "@capstan/proto";
-import type { TargetReport } from "@capstan/proto/agent";
+import type { ApplyResult, Mode, ObjectOutcome } from "../apply/model.ts";
+import type { TargetHealth } from "../health/model.ts";
 
 /** The phases of a target, as `capstan.v1.Phase` has them. */
 export type TargetPhase =
@@ -19,27 +20,24 @@ export interface RemovedTarget {
   readonly generation: bigint;
 }
 
-/**
- * The outbox: the latest report of each target, which of them the hub has not acknowledged, and the batch that is under
- * way. One batch is under way at a time; what changes meanwhile is coalesced.
- */
-export interface Outbox {
-  readonly latest: ReadonlyMap<TargetKey, TargetReport>;
-  readonly dirty: ReadonlySet<TargetKey>;
-  readonly removed: ReadonlyMap<TargetKey, RemovedTarget>;
-  readonly refused: Fault | undefined;
-  /** Whether something other than a target's report has to be said. */
-  readonly speak: boolean;
-  readonly sequence: bigint;
-  readonly underWay: UnderWay | undefined;
-  readonly lastSent: Instant | undefined;
-  readonly lastFull: Instant | undefined;
-  readonly revision: bigint;
-}
-
-/** A batch that was sent and is not acknowledged. */
-export interface UnderWay {
-  readonly sequence: bigint;
-  readonly targets: ReadonlySet<TargetKey>;
-  readonly at: Instant;
+/** All that is known of a target, from which its report is made. */
+export interface TargetStatus {
+  readonly target: TargetKey;
+  readonly generation: bigint;
+  /** Of the bundle that is applied; empty before the first. */
+  readonly digest: string;
+  readonly release: string;
+  readonly mode: Mode;
+  readonly phase: TargetPhase;
+  /** Why it waits or failed, before the problems of single objects. */
+  readonly problem: Fault | undefined;
+  readonly health: TargetHealth | undefined;
+  readonly healthSince: Instant | undefined;
+  /** Of the last pass over all objects. */
+  readonly counts: ApplyResult["counts"] | undefined;
+  /** What did not go well or differs, by object key: of the last whole pass, corrected by the checks since. */
+  readonly findings: ReadonlyMap<string, ObjectOutcome>;
+  readonly appliedAt: Instant | undefined;
+  readonly rolledBackFrom: string;
+  readonly operation: string;
 }

@@ -1,0 +1,219 @@
+import { create } from "@bufbuild/protobuf";
+import { backoffDelay, type Chance, type Clock, Fault } from "@capstan/proto";
+import {
+  EnrollRequestSchema,
+  type EnrollResponse,
+  type ExpiredProof,
+  ExpiredProofSchema,
+  type Credential as OfferedCredential,
+  RenewRequestSchema,
+  type Versions,
+} from "@capstan/proto/agent";
+import {
+  type Credential,
+  type Identity,
+  type PrivateKeys,
+  retiredSealingKept,
+  type StoredIdentity,
+  type Who,
+} from "./model.ts";
+import type { AgentCrypto, IdentityCalls, IdentityStore } from "./port.ts";
+import { proofBytes, renewAt, renewBackoff } from "./renewal.ts";
+import type { JoinToken } from "./token.ts";
+import { firstKeys, hex, nextKeys } from "./verification.ts";
+
+/** What the keeper of the identity works with. */
+export interface IdentityPorts {
+  readonly crypto: AgentCrypto;
+  readonly calls: IdentityCalls;
+  readonly store: IdentityStore;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly who: Who;
+  readonly versions: Versions;
+  /** Hubs named by the configuration. */
+  readonly endpoints: readonly string[];
+  /** The join token, read when it is needed; undefined where none was given. */
+  joinToken(): Promise<JoinToken | undefined>;
+}
+
+/** Keeps the identity: loads it, enrols once, renews for ever. Keys are stored before any hub hears of them. */
+export class IdentityKeeper {
+  readonly #ports: IdentityPorts;
+  #stored: StoredIdentity = {};
+
+  constructor(ports: IdentityPorts) {
+    this.#ports = ports;
+  }
+
+  get identity(): Identity | undefined {
+    return this.#stored.identity;
+  }
+
+  /** Hubs to try: the configured ones, then those that the hub named. */
+  endpoints(): readonly string[] {
+    return [...new Set([...this.#ports.endpoints, ...(this.identity?.credential.hubEndpoints ?? [])])];
+  }
+
+  /** X25519 private keys, the current one first. */
+  sealingKeys(): readonly string[] {
+    const { identity } = this;
+    return identity === undefined ? [] : [identity.credential.keys.sealing, ...identity.retiredSealing];
+  }
+
+  /** Reads what is stored. An identity of another cluster or incarnation (a copied Secret) counts as none. */
+  async load(signal: AbortSignal): Promise<void> {
+    const stored = await this.#ports.store.load(signal);
+    const { cluster, incarnation } = this.#ports.who;
+    const { identity } = stored;
+    const ours = identity === undefined || (identity.cluster === cluster && identity.incarnation === incarnation);
+    this.#stored = ours ? stored : {};
+  }
+
+  /** One try to enrol. Faults that no retry changes are not retryable. */
+  async enroll(signal: AbortSignal): Promise<void> {
+    const { who, versions } = this.#ports;
+    const token = await this.#ports.joinToken();
+    if (token === undefined) {
+      throw new Fault("token-refused", {
+        message: `cluster ${who.cluster} has no identity yet, and no join token was given.`,
+        next: "Make one with `capstan cluster add ID` and pass it with --join-token-file.",
+      });
+    }
+    const keys = await this.#pendingKeys(signal);
+    const request = create(EnrollRequestSchema, { token: token.text, ...who, ...this.#publics(keys), versions });
+    const answer = await this.#anyHub((endpoint) => this.#ports.calls.enroll(endpoint, token.pin, request, signal));
+    await this.#save({ identity: this.#enrolled(answer, keys, token) }, signal);
+  }
+
+  /** Renews in time until the signal aborts; tells of each new credential and each failure. */
+  async run(sink: { renewed(): void; trouble(fault: Fault): void }, signal: AbortSignal): Promise<void> {
+    const { clock, chance } = this.#ports;
+    let attempt = 0;
+    try {
+      while (!signal.aborted) {
+        const { identity } = this;
+        if (identity === undefined) {
+          await clock.sleep(1_000, signal);
+          continue;
+        }
+        if (attempt === 0) await this.#sleepUntil(renewAt(identity.credential, chance), signal);
+        try {
+          await this.renew(signal);
+          attempt = 0;
+          sink.renewed();
+        } catch (thrown) {
+          if (signal.aborted) return;
+          sink.trouble(Fault.from(thrown));
+          await clock.sleep(backoffDelay(renewBackoff, attempt++, chance), signal);
+        }
+      }
+    } catch (thrown) {
+      if (!signal.aborted) throw thrown;
+    }
+  }
+
+  /** One renewal: over mTLS, or by proof of possession where the certificate has expired. */
+  async renew(signal: AbortSignal): Promise<void> {
+    const { identity } = this;
+    if (identity === undefined) throw new Fault("internal", { message: "nothing to renew." });
+    const keys = await this.#pendingKeys(signal);
+    const publics = this.#publics(keys);
+    const proof =
+      this.#ports.clock.now() < identity.credential.notAfter
+        ? undefined
+        : this.#proof(identity.credential, publics.csr);
+    const request = create(RenewRequestSchema, { ...publics, ...(proof === undefined ? {} : { proof }) });
+    const answer = await this.#anyHub((endpoint) =>
+      this.#ports.calls.renew(endpoint, identity.credential, request, signal),
+    );
+    const offered = given(answer.credential);
+    const next: Identity = {
+      ...identity,
+      credential: this.#credential(offered, keys),
+      verification: nextKeys(identity.verification, offered.verificationKeys, this.#ports.crypto),
+      retiredSealing: [identity.credential.keys.sealing, ...identity.retiredSealing].slice(0, retiredSealingKept),
+    };
+    await this.#save({ identity: next }, signal);
+  }
+
+  #proof(credential: Credential, csr: Uint8Array): ExpiredProof {
+    const { crypto, clock } = this.#ports;
+    const signedAt = BigInt(Math.floor(clock.now() / 1000));
+    const signature = crypto.signTls(credential.keys.tls, proofBytes(signedAt, crypto.sha256(csr)));
+    return create(ExpiredProofSchema, { certificate: credential.certificate, signedAt, signature });
+  }
+
+  #enrolled(answer: EnrollResponse, keys: PrivateKeys, token: JoinToken): Identity {
+    const { crypto, who } = this.#ports;
+    const offered = given(answer.credential);
+    if (answer.fleet === "" || !offered.ca.some((der) => hex(crypto.sha256(der)) === token.pin)) {
+      throw new Fault("certificate-refused", {
+        message: "the hub's answer does not hold the CA that the join token names.",
+      });
+    }
+    const verification = firstKeys(offered.verificationKeys, crypto);
+    return {
+      ...who,
+      fleet: answer.fleet,
+      credential: this.#credential(offered, keys),
+      verification,
+      retiredSealing: [],
+    };
+  }
+
+  #credential(offered: OfferedCredential, keys: PrivateKeys): Credential {
+    const { notAfter } = this.#ports.crypto.validity(offered.certificate);
+    const { certificate, ca, natsJwt, natsUrls, hubEndpoints } = offered;
+    return { keys, certificate, ca, received: this.#ports.clock.now(), notAfter, natsJwt, natsUrls, hubEndpoints };
+  }
+
+  #publics(keys: PrivateKeys): { csr: Uint8Array; natsPublicKey: string; sealingPublicKey: Uint8Array } {
+    const { crypto } = this.#ports;
+    return {
+      csr: crypto.certificateRequest(keys.tls),
+      natsPublicKey: crypto.natsPublic(keys.nats),
+      sealingPublicKey: crypto.sealingPublic(keys.sealing),
+    };
+  }
+
+  async #pendingKeys(signal: AbortSignal): Promise<PrivateKeys> {
+    const { pending } = this.#stored;
+    if (pending !== undefined) return pending;
+    const made = this.#ports.crypto.makeKeys();
+    await this.#save({ ...this.#stored, pending: made }, signal);
+    return made;
+  }
+
+  async #save(stored: StoredIdentity, signal: AbortSignal): Promise<void> {
+    await this.#ports.store.save(stored, signal);
+    this.#stored = stored;
+  }
+
+  async #anyHub<T>(call: (endpoint: string) => Promise<T>): Promise<T> {
+    let last = new Fault("hub-unreachable", { message: "no hub is configured." });
+    for (const endpoint of this.endpoints()) {
+      try {
+        return await call(endpoint);
+      } catch (thrown) {
+        last = Fault.from(thrown);
+        if (last.code !== "hub-unreachable" && last.code !== "not-leader" && last.code !== "timeout") throw last;
+      }
+    }
+    throw last;
+  }
+
+  async #sleepUntil(at: number, signal: AbortSignal): Promise<void> {
+    // In steps: the wall clock may jump, and a sleep of many hours would not notice.
+    for (;;) {
+      const rest = at - this.#ports.clock.now();
+      if (rest <= 0) return;
+      await this.#ports.clock.sleep(Math.min(rest, 600_000), signal);
+    }
+  }
+}
+
+function given(credential: OfferedCredential | undefined): OfferedCredential {
+  if (credential !== undefined) return credential;
+  throw new Fault("bad-input", { message: "the hub's answer holds no credential." });
+}
