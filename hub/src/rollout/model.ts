@@ -107,6 +107,8 @@ export interface Strategy {
   /** Failures that a stage endures; null: any number. A share is of the frozen stage size, rounded up. */
   readonly maxFailures: Amount | null;
   readonly onFailure: "pause" | "abort" | "continue";
+  /** What a newer release does to a run that has begun: waits for it, or takes its place at once (`abort-running`). */
+  readonly supersede: "replace-unstarted" | "abort-running";
   /** Healthy for so long before a cluster counts as done, so that a flap does not pass. */
   readonly stableForMs: number;
   /** From acknowledgement, while the cluster is connected. Raised to the workload's own deadline + 2 min. */
@@ -202,7 +204,7 @@ export interface Plan {
   readonly previous: Digest | null;
   readonly strategy: Strategy;
   readonly stages: readonly PlannedStage[];
-  /** In the order of dispatch. A cluster is in one stage that changes it, and perhaps in the last, which removes. */
+  /** In the order of dispatch, stage by stage. A cluster is in one stage that changes it, and perhaps in the last, which removes. */
   readonly clusters: readonly PlannedCluster[];
   /** Targets at the release already. */
   readonly unchanged: number;
@@ -264,6 +266,8 @@ export interface ClusterRun {
   /** 0 until dispatched; grows by a retry. A dispatch is named by (run, cluster index, attempt). */
   readonly attempt: number;
   readonly dispatchedAt: Instant | null;
+  /** `seq` of the last dispatch. */
+  readonly dispatchedSeq: number;
   /** The deadline clock: what had passed when it stood last, and since when it goes (null: it stands). */
   readonly spentMs: number;
   readonly clockFrom: Instant | null;
@@ -408,9 +412,10 @@ export interface Dispatch {
   readonly cluster: ClusterId;
   /** Only `target` and `to` count; a recall has `to` where the move had `from`. */
   readonly moves: readonly Move[];
-  /** `recall` corrects a dispatch that was not acknowledged before an abort. `attempt` > 1: apply again. */
+  /** `recall` corrects a dispatch that was not acknowledged before an abort. */
   readonly kind: "move" | "recall";
-  readonly attempt: number;
+  /** A retry: each target gets a new generation although its content stays, so that it is applied again. */
+  readonly again: boolean;
 }
 
 export interface StepResult {

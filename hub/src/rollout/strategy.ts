@@ -1,0 +1,150 @@
+import { Fault } from "@capstan/proto";
+import type { Json, JsonObject } from "../documents/model.ts";
+import type { Amount, Match, RollingStep, Shape, Strategy } from "./model.ts";
+
+const second = 1000;
+const minute = 60 * second;
+
+const base = {
+  maxFailures: { count: 0 },
+  onFailure: "pause",
+  supersede: "replace-unstarted",
+  stableForMs: 30 * second,
+  progressDeadlineMs: 10 * minute,
+  maxConcurrency: null,
+  offlineAfterMs: minute,
+} as const satisfies Omit<Strategy, "name" | "shape">;
+
+/** The fleet's default: new targets at once; one canary, then steps of 25 %; stop at the first failure; stable for 30 s. */
+export function careful(): Strategy {
+  return { name: "careful", shape: { kind: "careful", canary: 1, step: { percent: 25 } }, ...base };
+}
+
+/** Argo CD's AllAtOnce: nothing waits, nothing stops, and a newer release takes the place of a running one. */
+export function allAtOnce(): Strategy {
+  const free = { maxFailures: null, onFailure: "continue", supersede: "abort-running" } as const;
+  return { name: "AllAtOnce", shape: { kind: "all" }, ...base, ...free };
+}
+
+/** Of a rollback, and of a retry: everything at once, whatever fails, under the deadlines of the run it follows. */
+export function rollbackStrategy(of: Strategy): Strategy {
+  return {
+    ...of,
+    name: "rollback",
+    shape: { kind: "all" },
+    maxFailures: null,
+    onFailure: "continue",
+    maxConcurrency: null,
+  };
+}
+
+/** Of late clusters: their own budget (a quarter at once), and one failure does not stop the others. */
+export function catchUpStrategy(of: Strategy): Strategy {
+  const own = { maxFailures: null, onFailure: "continue", maxConcurrency: { percent: 25 } } as const;
+  return { ...of, name: "catch-up", shape: { kind: "all" }, ...own };
+}
+
+export interface ParsedStrategy {
+  readonly strategy: Strategy;
+  /** What is kept as Argo CD would, but surely was not meant; for the set's conditions. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * `spec.strategy` of an ApplicationSet, unmodified; undefined: the fleet's default.
+ * Throws `bad-input` where Argo CD would report an invalid rollout config.
+ */
+export function parseStrategy(spec: JsonObject | undefined, fallback: Strategy = careful()): ParsedStrategy {
+  if (spec === undefined) return { strategy: fallback, warnings: [] };
+  const type = spec["type"];
+  if (type === undefined || type === "") return { strategy: fallback, warnings: [] };
+  if (type === "AllAtOnce") return { strategy: allAtOnce(), warnings: [] };
+  if (type === "RollingSync") return rollingSync(spec["rollingSync"]);
+  throw bad("type", `expected AllAtOnce or RollingSync, found ${JSON.stringify(type)}.`, "Write one of the two.");
+}
+
+function rollingSync(spec: Json | undefined): ParsedStrategy {
+  const steps = isObject(spec) ? spec["steps"] : undefined;
+  if (!Array.isArray(steps) || steps.length === 0) {
+    throw bad(
+      "rollingSync.steps",
+      "RollingSync needs at least one step, found none.",
+      "Add a step with matchExpressions.",
+    );
+  }
+  const warnings: string[] = [];
+  const shape: Shape = { kind: "rolling", steps: steps.map((step: Json, at) => rollingStep(step, at + 1, warnings)) };
+  return { strategy: { name: "RollingSync", shape, ...base }, warnings };
+}
+
+function rollingStep(step: Json, number: number, warnings: string[]): RollingStep {
+  const field = `rollingSync.steps[${number - 1}]`;
+  if (!isObject(step)) throw bad(field, `expected a step, found ${JSON.stringify(step)}.`, "Write matchExpressions.");
+  const expressions = step["matchExpressions"] ?? [];
+  if (!Array.isArray(expressions)) throw bad(`${field}.matchExpressions`, "expected a list.", "Write a list.");
+  const match = expressions.map((one: Json, at) => matchOf(one, `${field}.matchExpressions[${at}]`));
+  return { match, maxUpdate: maxUpdateOf(step["maxUpdate"], number, warnings) };
+}
+
+function matchOf(one: Json, field: string): Match {
+  const { key, operator, values } = isObject(one) ? one : {};
+  if (typeof key !== "string" || key === "") throw bad(`${field}.key`, "expected a label's name.", "Name a label.");
+  if (operator !== "In" && operator !== "NotIn") {
+    throw bad(`${field}.operator`, `expected In or NotIn, found ${JSON.stringify(operator)}.`, "Use In or NotIn.");
+  }
+  const texts = Array.isArray(values) ? values : [];
+  return { key, operator, values: texts.filter((value: Json): value is string => typeof value === "string") };
+}
+
+/** Absent: no limit. An unreadable text acts as 1, as in Argo CD, and is warned of. */
+function maxUpdateOf(value: Json | undefined, number: number, warnings: string[]): Amount | null {
+  if (value === undefined || value === null) return null;
+  const amount = parseAmount(value);
+  if (amount !== undefined) return amount;
+  const found = typeof value === "bigint" ? value.toString() : JSON.stringify(value);
+  warnings.push(`step ${number}: maxUpdate expects a number or a percentage like "25%", found ${found}; it acts as 1.`);
+  return { count: 1 };
+}
+
+/** A whole number, or a text like `25%` or `3`; undefined when it is neither. */
+export function parseAmount(value: Json): Amount | undefined {
+  if (typeof value === "number") return Number.isInteger(value) && value >= 0 ? { count: value } : undefined;
+  if (typeof value !== "string") return undefined;
+  const found = /^(\d{1,9})(%?)$/.exec(value.trim());
+  if (found === null) return undefined;
+  const number = Number(found[1]);
+  return found[2] === "%" ? { percent: number } : { count: number };
+}
+
+/** `3` or `25 %`. */
+export function amountText(amount: Amount): string {
+  return "count" in amount ? `${amount.count}` : `${amount.percent} %`;
+}
+
+/** Clusters allowed at once out of `of`: shares are rounded down, but never to nothing unless they are 0 %. */
+export function atMost(amount: Amount | null, of: number): number | null {
+  if (amount === null) return null;
+  if ("count" in amount) return amount.count;
+  return amount.percent === 0 ? 0 : Math.max(1, Math.floor((of * amount.percent) / 100));
+}
+
+/** Failures endured out of `of`: shares are rounded up. */
+export function endured(amount: Amount | null, of: number): number | null {
+  if (amount === null) return null;
+  return "count" in amount ? amount.count : Math.ceil((of * amount.percent) / 100);
+}
+
+/** Whether a label expression selects: an absent label is never In, and always NotIn (Argo CD's rule). */
+export function matches(match: Match, labels: Readonly<Record<string, string>>): boolean {
+  const value = labels[match.key];
+  const inside = value !== undefined && match.values.includes(value);
+  return match.operator === "In" ? inside : !inside;
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function bad(field: string, message: string, next: string): Fault {
+  return new Fault("bad-input", { message, where: { field: `spec.strategy.${field}` }, next });
+}
