@@ -8,7 +8,8 @@ export interface Requirement {
 }
 export type Selector = readonly Requirement[];
 
-const term = /^\s*(?:(!)\s*([^\s=!,()]+)|([^\s=!,()]+)\s+(in|notin)\s*\(([^)]*)\)|([^\s=!,()]+)\s*(==|=|!=)\s*([^\s,()]*)|([^\s=!,()]+))\s*(?:,|$)/;
+const term =
+  /^\s*(?:(!)\s*([^\s=!,()]+)|([^\s=!,()]+)\s+(in|notin)\s*\(([^)]*)\)|([^\s=!,()]+)\s*(==|=|!=)\s*([^\s,()]*)|([^\s=!,()]+))\s*(?:,|$)/;
 
 /** Kubernetes' selector syntax: `a=b,c!=d,e in (f,g),h notin (i),j,!k`. Throws `bad-input` at what it cannot read. */
 export function parseSelector(text: string): Selector {

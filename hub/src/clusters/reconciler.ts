@@ -1,0 +1,201 @@
+import { type Clock, type ClusterId, Fault } from "@capstan/proto";
+import type { Enrolment } from "../identity/model.ts";
+import {
+  type Cluster,
+  type ClusterFacts,
+  type ClusterRecord,
+  type Declaration,
+  effective,
+  emptyDeclaration,
+  newRecord,
+} from "./model.ts";
+import type { ClusterRecordStore } from "./port.ts";
+
+/** What the registry needs. */
+export interface ClustersOptions {
+  readonly store: ClusterRecordStore;
+  readonly clock: Clock;
+  /** What a `Cluster` document says of an id, and where it stands. */
+  documented(id: ClusterId): { readonly declaration: Declaration; readonly where: string } | undefined;
+  /** Ids that documents name. */
+  documentedIds(): Iterable<ClusterId>;
+  /** Told when something that generators or people see of a cluster changed. */
+  onChange(id: ClusterId): void;
+}
+
+/** What a change by a person names; what it does not name stays. An empty value removes a key. */
+export interface ClusterEdit {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly mode?: Declaration["mode"];
+  readonly cordoned?: boolean;
+}
+
+/** What became of a hello. */
+export type Greeting =
+  | { readonly kind: "welcome"; readonly record: ClusterRecord }
+  /** Nothing names the cluster, or its incarnation is another: it is shown, and gets nothing until a person admits it. */
+  | { readonly kind: "unknown"; readonly record: ClusterRecord; readonly fault: Fault };
+
+/** The clusters by id. One writer a record: every change goes through here. */
+export class ClustersReconciler {
+  readonly #options: ClustersOptions;
+  readonly #records = new Map<ClusterId, ClusterRecord>();
+
+  constructor(options: ClustersOptions) {
+    this.#options = options;
+  }
+
+  /** Reads the registry; call at the start of a term. */
+  async load(signal: AbortSignal): Promise<void> {
+    this.#records.clear();
+    for (const record of await this.#options.store.load(signal)) this.#records.set(record.id, record);
+  }
+
+  record(id: ClusterId): ClusterRecord | undefined {
+    return this.#records.get(id) ?? (this.#options.documented(id) ? this.#new(id) : undefined);
+  }
+
+  /** Every record, and an empty one for each id that only a document names; by id. */
+  records(): ClusterRecord[] {
+    const ids = new Set([...this.#records.keys(), ...this.#options.documentedIds()]);
+    return [...ids].sort().map((id) => this.#records.get(id) ?? this.#new(id));
+  }
+
+  /** The cluster as people declared it; undefined where nothing names it. */
+  get(id: ClusterId): Cluster | undefined {
+    const record = this.record(id);
+    return record === undefined ? undefined : effective(record, this.#options.documented(id));
+  }
+
+  /** All that something names, by id. */
+  all(): Cluster[] {
+    return this.records()
+      .map((record) => effective(record, this.#options.documented(record.id)))
+      .filter((cluster) => cluster !== undefined);
+  }
+
+  /** Makes a cluster known by a person, or changes what one said of it. Throws `conflict` where a document says it. */
+  async edit(id: ClusterId, edit: ClusterEdit, signal: AbortSignal): Promise<ClusterRecord> {
+    const documented = this.#options.documented(id);
+    const before = this.#records.get(id) ?? this.#new(id);
+    const says = edit.labels !== undefined || edit.annotations !== undefined || edit.mode !== undefined;
+    if (documented !== undefined && says && !isEmptyEdit(edit)) {
+      throw new Fault("conflict", {
+        message: `cluster ${id} is declared in ${documented.where}; labels, annotations and mode are set there.`,
+        next: "Change the document, or remove it first.",
+      });
+    }
+    const declared = before.declared ?? emptyDeclaration(id);
+    return this.#save(
+      {
+        ...before,
+        declared: {
+          ...declared,
+          labels: merged(declared.labels, edit.labels),
+          annotations: merged(declared.annotations, edit.annotations),
+          mode: edit.mode ?? declared.mode,
+          cordoned: edit.cordoned ?? declared.cordoned,
+        },
+      },
+      signal,
+    );
+  }
+
+  /** An agent enrolled: a new identity in force. The first incarnation is taken as it is. */
+  async enrolled(enrolment: Enrolment, signal: AbortSignal): Promise<ClusterRecord> {
+    const before = this.#records.get(enrolment.cluster) ?? this.#new(enrolment.cluster);
+    const known = before.incarnation === undefined || before.incarnation === enrolment.incarnation;
+    return this.#save(
+      {
+        ...before,
+        enrolment,
+        incarnation: before.incarnation ?? enrolment.incarnation,
+        claimed: known ? undefined : enrolment.incarnation,
+      },
+      signal,
+    );
+  }
+
+  /** A session began: what the cluster says of itself is kept; another incarnation waits for a person. */
+  async greet(
+    id: ClusterId,
+    hello: { readonly incarnation: string; readonly facts: ClusterFacts | undefined; readonly version: string },
+    signal: AbortSignal,
+  ): Promise<Greeting> {
+    const before = this.#records.get(id) ?? this.#new(id);
+    const incarnation = before.incarnation ?? hello.incarnation;
+    const foreign = incarnation !== hello.incarnation;
+    const next: ClusterRecord = {
+      ...before,
+      incarnation,
+      claimed: foreign ? hello.incarnation : undefined,
+      facts: foreign ? before.facts : (hello.facts ?? before.facts),
+      agentVersion: hello.version,
+    };
+    const record = same(before, next) && this.#records.has(id) ? before : await this.#save(next, signal);
+    if (foreign) return { kind: "unknown", record, fault: otherIncarnation(record) };
+    if (this.get(id) === undefined) return { kind: "unknown", record, fault: unnamed(id) };
+    return { kind: "welcome", record };
+  }
+
+  /** A person accepts the incarnation that waits, or a cluster that nothing named. */
+  async admit(id: ClusterId, incarnation: string, signal: AbortSignal): Promise<ClusterRecord> {
+    const before = this.#records.get(id);
+    const waiting = before?.claimed ?? before?.incarnation;
+    if (before === undefined || waiting !== incarnation) {
+      throw new Fault("bad-input", {
+        message: `cluster ${id} waits with incarnation ${JSON.stringify(waiting ?? "none")}, not ${JSON.stringify(incarnation)}.`,
+        next: `Look at it with: capstan cluster show ${id}`,
+      });
+    }
+    const declared = before.declared ?? (this.#options.documented(id) ? undefined : emptyDeclaration(id));
+    return this.#save({ ...before, incarnation, claimed: undefined, declared }, signal);
+  }
+
+  async remove(id: ClusterId, signal: AbortSignal): Promise<void> {
+    await this.#options.store.delete(id, signal);
+    this.#records.delete(id);
+    this.#options.onChange(id);
+  }
+
+  #new(id: ClusterId): ClusterRecord {
+    return newRecord(id, this.#options.clock.now());
+  }
+
+  async #save(record: ClusterRecord, signal: AbortSignal): Promise<ClusterRecord> {
+    await this.#options.store.save(record, signal);
+    this.#records.set(record.id, record);
+    this.#options.onChange(record.id);
+    return record;
+  }
+}
+
+function isEmptyEdit(edit: ClusterEdit): boolean {
+  const none = (map: Readonly<Record<string, string>> | undefined) => Object.keys(map ?? {}).length === 0;
+  return none(edit.labels) && none(edit.annotations) && edit.mode === undefined;
+}
+
+function merged(before: Readonly<Record<string, string>>, edit: Readonly<Record<string, string>> | undefined) {
+  return Object.fromEntries(Object.entries({ ...before, ...edit }).filter(([, value]) => value !== ""));
+}
+
+function same(a: ClusterRecord, b: ClusterRecord): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function otherIncarnation(record: ClusterRecord): Fault {
+  return new Fault("wrong-incarnation", {
+    message: `cluster ${record.id} was joined from another Kubernetes cluster (kube-system UID ${record.incarnation}); this one has ${record.claimed}.`,
+    where: { cluster: record.id },
+    next: `If it was rebuilt on purpose: capstan cluster admit ${record.id}`,
+  });
+}
+
+function unnamed(id: ClusterId): Fault {
+  return new Fault("unknown-cluster", {
+    message: `nothing names cluster ${id}; it keeps what it runs and gets nothing.`,
+    where: { cluster: id },
+    next: `To take it in: capstan cluster admit ${id}`,
+  });
+}
