@@ -1,3 +1,5 @@
+import type { Fight } from "../drift/damp.ts";
+
 /** What the last dry-run or write said of an object. */
 export interface Verdict {
   /** Of the prepared manifest that was compared. */
@@ -8,12 +10,6 @@ export interface Verdict {
   readonly clean: boolean;
 }
 
-/** Corrections of one object that looked the same, for the damping of fights. */
-export interface Corrections {
-  readonly signature: string;
-  readonly times: readonly number[];
-}
-
 /**
  * What the agent remembers of managed objects between passes: the last verdict, and the live fingerprint as the watch
  * tells it. While both are unchanged a pass sends no request for the object. It may be lost at any time: then everything
@@ -22,7 +18,9 @@ export interface Corrections {
 export class ObjectMemory {
   readonly #verdicts = new Map<string, Verdict>();
   readonly #live = new Map<string, string>();
-  readonly #corrections = new Map<string, Corrections>();
+  readonly #fights = new Map<string, Fight>();
+
+  readonly #namespaces = new Set<string>();
 
   verdict(key: string): Verdict | undefined {
     return this.#verdicts.get(key);
@@ -48,18 +46,32 @@ export class ObjectMemory {
     return verdict?.clean === true && verdict.hash === hash && this.#live.get(key) === verdict.fingerprint;
   }
 
-  corrections(key: string): Corrections | undefined {
-    return this.#corrections.get(key);
+  fight(key: string): Fight | undefined {
+    return this.#fights.get(key);
   }
 
-  corrected(key: string, corrections: Corrections): void {
-    this.#corrections.set(key, corrections);
+  corrected(key: string, fight: Fight): void {
+    this.#fights.set(key, fight);
+  }
+
+  /** Whether a namespace is known to be there, for this account. */
+  hasNamespace(name: string): boolean {
+    return this.#namespaces.has(name);
+  }
+
+  namespaceSeen(name: string): void {
+    this.#namespaces.add(name);
+  }
+
+  /** A request was answered that the namespace is missing. */
+  namespaceLost(name: string): void {
+    this.#namespaces.delete(name);
   }
 
   /** Forgets all about an object that is no longer managed. */
   forget(key: string): void {
     this.#verdicts.delete(key);
     this.#live.delete(key);
-    this.#corrections.delete(key);
+    this.#fights.delete(key);
   }
 }

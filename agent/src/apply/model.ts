@@ -122,6 +122,8 @@ export interface ApplyResult {
   readonly errors: readonly Fault[];
   /** What the target owns after the pass; hand it to the watcher. */
   readonly inventory: Inventory;
+  /** Objects whose correction is damped: call again, with `only`, after this time. */
+  readonly recheck?: { readonly objects: ReadonlySet<string>; readonly afterMs: number };
   readonly startedAt: Instant;
   readonly endedAt: Instant;
 }

@@ -1,0 +1,121 @@
+import { Fault, objectText, type TargetKey } from "@capstan/proto";
+import { compareObjects, type RawDifference } from "../drift/compare.ts";
+import { describeDifferences, differencesLine } from "../drift/describe.ts";
+import type { Difference } from "../drift/model.ts";
+import type { KubeObject } from "../inventory/object.ts";
+import { fieldManager, type Mode, ownerAnnotation, type PreparedObject, targetLabel } from "./model.ts";
+import { optsOutOfApply } from "./options.ts";
+import { isOwnedBy, makersOf, ownerOf, wasAppliedByUs } from "./ownership.ts";
+
+/** All that decides about one object. */
+export interface Observation {
+  readonly target: TargetKey;
+  readonly prepared: PreparedObject;
+  readonly live: KubeObject | undefined;
+  /** What the server answered to a forced dry-run of the prepared manifest; undefined where nothing could be asked yet. */
+  readonly would: KubeObject | undefined;
+  readonly mode: Mode;
+  /** Whether the target owned it before this pass. */
+  readonly known: boolean;
+  /** The targets of this agent that own anything. */
+  readonly owners: ReadonlySet<TargetKey>;
+}
+
+/** What is to be done with one object. `write` with a resourceVersion holds only while the live object is the same. */
+export type Decision =
+  | { readonly kind: "create" }
+  | { readonly kind: "unchanged" }
+  | { readonly kind: "skip"; readonly reason: string }
+  | { readonly kind: "refuse"; readonly fault: Fault; readonly differences: readonly Difference[] }
+  | { readonly kind: "different"; readonly reason: string; readonly differences: readonly Difference[] }
+  | {
+      readonly kind: "write";
+      readonly adopts: boolean;
+      readonly differences: readonly Difference[];
+      readonly resourceVersion?: string;
+    };
+
+/** Decides about one object; writes nothing. */
+export function decide(seen: Observation): Decision {
+  const { live, would, prepared } = seen;
+  const optOut = optsOutOfApply(live ?? prepared.object);
+  if (optOut !== undefined) return { kind: "skip", reason: optOut };
+  if (live === undefined || would === undefined) return decideAbsent(seen);
+  const other = otherOwner(seen, live);
+  if (other !== undefined) return { kind: "refuse", fault: ownedFault(seen, other), differences: [] };
+  if (live.metadata.deletionTimestamp !== undefined) {
+    return { kind: "refuse", fault: deletingFault(live, prepared), differences: [] };
+  }
+  const raw = compareObjects(live, would);
+  const ours = isOwnedBy(live, seen.target) || (seen.known && wasAppliedByUs(live));
+  return ours ? decideOurs(seen, live, raw) : decideForeign(seen, live, raw);
+}
+
+function decideAbsent(seen: Observation): Decision {
+  if (seen.mode === "Observe") return { kind: "different", reason: "it would be created", differences: [] };
+  return { kind: "create" };
+}
+
+function decideOurs(seen: Observation, live: KubeObject, raw: readonly RawDifference[]): Decision {
+  if (raw.length === 0) return { kind: "unchanged" };
+  const differences = describeDifferences(live, raw, fieldManager);
+  if (seen.mode === "Observe") return { kind: "different", reason: differencesLine(differences), differences };
+  return { kind: "write", adopts: false, differences };
+}
+
+function decideForeign(seen: Observation, live: KubeObject, raw: readonly RawDifference[]): Decision {
+  const values = raw.filter((difference) => !isMark(difference));
+  const differences = describeDifferences(live, values, fieldManager);
+  const { resourceVersion } = live.metadata;
+  if (seen.mode === "Observe") {
+    const reason = values.length === 0 ? "it would be adopted as it is" : differencesLine(differences);
+    return values.length === 0 ? { kind: "skip", reason } : { kind: "different", reason, differences };
+  }
+  if (seen.mode === "AdoptIfNoDiff" && values.length > 0) {
+    return { kind: "refuse", fault: foreignFault(seen, live, differences), differences };
+  }
+  return { kind: "write", adopts: true, differences, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+}
+
+/** Our own marks are no difference: every adoption adds them. */
+function isMark(difference: RawDifference): boolean {
+  const [first, second, third] = difference.path;
+  if (first !== "metadata") return false;
+  return (second === "labels" && third === targetLabel) || (second === "annotations" && third === ownerAnnotation);
+}
+
+/** Another target that still owns things here; one that is gone from the agent's books does not count. */
+function otherOwner(seen: Observation, live: KubeObject): TargetKey | undefined {
+  const owner = ownerOf(live);
+  return owner !== undefined && owner !== seen.target && seen.owners.has(owner) ? owner : undefined;
+}
+
+function ownedFault(seen: Observation, owner: TargetKey): Fault {
+  const object = objectText(seen.prepared.address);
+  return new Fault("object-owned", {
+    message: `${object} belongs to target ${owner}; target ${seen.target} asks for it too.`,
+    where: { object, target: seen.target },
+    next: "Leave it in one of the two targets.",
+  });
+}
+
+function foreignFault(seen: Observation, live: KubeObject, differences: readonly Difference[]): Fault {
+  const object = objectText(seen.prepared.address);
+  const line = differencesLine(differences);
+  return new Fault("object-owned", {
+    message: `${object} exists already, made by ${makersOf(live)}, and adopting it would change ${line}.`,
+    where: { object, target: seen.target },
+    next: "Make the manifest equal to the live object, or set capstan.dev/mode: Enforce to take it over.",
+  });
+}
+
+function deletingFault(live: KubeObject, prepared: PreparedObject): Fault {
+  const object = objectText(prepared.address);
+  const finalizers = live.metadata.finalizers ?? [];
+  const held = finalizers.length === 0 ? "" : `, held by its finalizers ${finalizers.join(", ")}`;
+  return new Fault("conflict", {
+    message: `${object} is being deleted since ${live.metadata.deletionTimestamp}${held}; it is made again when it is gone.`,
+    where: { object },
+    next: "Wait, or see why its finalizers do not end.",
+  });
+}

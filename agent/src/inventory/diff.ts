@@ -1,0 +1,65 @@
+import type { Instant } from "@capstan/proto";
+import { objectKey } from "@capstan/proto";
+import type { Inventory } from "./model.ts";
+import type { ObjectAddress } from "./object.ts";
+
+const day = 24 * 3600 * 1000;
+
+/** The inventory with all that is about to be applied; the same one where that adds nothing. */
+export function union(inventory: Inventory, intended: Iterable<ObjectAddress>): Inventory {
+  const entries = new Map(inventory.entries);
+  let changed = false;
+  for (const address of intended) {
+    const key = objectKey(address);
+    if (entries.get(key)?.version === address.version) continue;
+    entries.set(key, { ...address });
+    changed = true;
+  }
+  return changed ? { ...inventory, entries } : inventory;
+}
+
+/** What the target owns and its bundle no longer names, in the inventory's order. */
+export function stale(inventory: Inventory, desired: ReadonlySet<string>): readonly ObjectAddress[] {
+  return [...inventory.entries].filter(([key]) => !desired.has(key)).map(([, address]) => address);
+}
+
+/** What a pass ended with. */
+export interface Settlement {
+  /** Keys that are the target's no longer: confirmed gone, released, or never written and not owned before. */
+  readonly dropped: ReadonlySet<string>;
+  /** How many of these were deleted by the pass. */
+  readonly deleted: number;
+  readonly now: Instant;
+  readonly generation: number;
+  readonly digest: string;
+  readonly applied: boolean;
+}
+
+/** The inventory after a pass; the same one where nothing changed. Only confirmed ends shrink it. */
+export function settle(inventory: Inventory, end: Settlement): Inventory {
+  const entries = new Map([...inventory.entries].filter(([key]) => !end.dropped.has(key)));
+  const recent = recentDeletions(inventory, end.now);
+  const deletions = end.deleted === 0 ? recent : [...recent, { at: end.now, count: end.deleted }];
+  const newer = end.generation > inventory.generation;
+  const same = end.generation === inventory.generation && end.digest === inventory.digest;
+  const next: Inventory = {
+    ...inventory,
+    entries,
+    deletions,
+    generation: newer ? end.generation : inventory.generation,
+    digest: newer ? end.digest : inventory.digest,
+    applied: newer || same ? end.applied : inventory.applied,
+  };
+  const unchanged =
+    entries.size === inventory.entries.size &&
+    next.generation === inventory.generation &&
+    next.digest === inventory.digest &&
+    next.applied === inventory.applied &&
+    end.deleted === 0;
+  return unchanged ? inventory : next;
+}
+
+/** Deletions within the last 24 hours. A clock that went back keeps them. */
+export function recentDeletions(inventory: Inventory, now: Instant): Inventory["deletions"] {
+  return inventory.deletions.filter((record) => now - record.at < day);
+}

@@ -1,0 +1,181 @@
+import { Fault } from "@capstan/proto";
+import type { ServedKind } from "../../apply/port.ts";
+import { isMap } from "../../drift/compare.ts";
+import type { KindRef } from "../../inventory/object.ts";
+import type { KubeClient } from "./client.ts";
+
+/** A kind as served, with the plural that its paths use. */
+export interface Resource extends ServedKind {
+  readonly plural: string;
+  readonly verbs: readonly string[];
+}
+
+const aggregated = ["v2", "v2beta1"]
+  .map((version) => `application/json;g=apidiscovery.k8s.io;v=${version};as=APIGroupDiscoveryList`)
+  .concat("application/json")
+  .join(",");
+
+/** No more than one refresh in this time for kinds that turn out unknown. */
+const refreshGapMs = 2000;
+
+/**
+ * What kinds the server serves: two requests (aggregated discovery), or one a group version from servers older than 1.27.
+ * A kind that is not known makes it look again, but not more often than every two seconds.
+ */
+export class Kinds {
+  readonly #client: KubeClient;
+  #byKind = new Map<string, Resource>();
+  #preferred = new Map<string, Resource>();
+  #loading: Promise<void> | undefined;
+  #loadedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(client: KubeClient) {
+    this.#client = client;
+  }
+
+  /** The resource of a kind in exactly this version. */
+  async find(kind: KindRef, signal: AbortSignal): Promise<Resource | undefined> {
+    const known = this.#byKind.get(exact(kind));
+    if (known !== undefined) return known;
+    await this.#refreshIfOld(signal);
+    return this.#byKind.get(exact(kind));
+  }
+
+  /** The resource of a kind in the version that its group prefers. */
+  async findAny(kind: { readonly group: string; readonly kind: string }, signal: AbortSignal) {
+    const known = this.#preferred.get(loose(kind));
+    if (known !== undefined) return known;
+    await this.#refreshIfOld(signal);
+    return this.#preferred.get(loose(kind));
+  }
+
+  /** A request for the kind was answered that it is not served: it is looked up again next time. */
+  distrust(kind: KindRef): void {
+    this.#byKind.delete(exact(kind));
+    this.#preferred.delete(loose(kind));
+  }
+
+  /** Asks the server again now; callers at the same time share one look. */
+  async refresh(signal: AbortSignal): Promise<void> {
+    this.#loading ??= this.#load(signal).finally(() => {
+      this.#loading = undefined;
+    });
+    await this.#loading;
+  }
+
+  /** All group versions and kinds, for the cluster's facts: `apps/v1/Deployment`. */
+  list(): readonly Resource[] {
+    return [...this.#byKind.values()];
+  }
+
+  async #refreshIfOld(signal: AbortSignal): Promise<void> {
+    if (performance.now() - this.#loadedAt >= refreshGapMs) await this.refresh(signal);
+  }
+
+  async #load(signal: AbortSignal): Promise<void> {
+    const found: Resource[] = [];
+    for (const path of ["/api", "/apis"]) {
+      const body = await this.#get(path, signal);
+      found.push(
+        ...(body["kind"] === "APIGroupDiscoveryList" ? readAggregated(body) : await this.#legacy(path, body, signal)),
+      );
+    }
+    this.#byKind = new Map(found.map((resource) => [exact(resource), resource]));
+    this.#preferred = new Map();
+    for (const resource of found) {
+      // Servers list versions in order of preference.
+      if (!this.#preferred.has(loose(resource))) this.#preferred.set(loose(resource), resource);
+    }
+    this.#loadedAt = performance.now();
+  }
+
+  async #legacy(path: string, body: Fields, signal: AbortSignal): Promise<readonly Resource[]> {
+    const groups = path === "/api" ? maps(body["versions"], "v") : maps(body["groups"]);
+    const versions =
+      path === "/api"
+        ? ["v1"]
+        : groups.flatMap((group) => maps(group["versions"]).map((version) => text(version, "groupVersion")));
+    const found: Resource[] = [];
+    for (const groupVersion of versions) {
+      const list = await this.#get(path === "/api" ? "/api/v1" : `/apis/${groupVersion}`, signal);
+      found.push(...readLegacy(list, groupVersion));
+    }
+    return found;
+  }
+
+  async #get(path: string, signal: AbortSignal): Promise<Fields> {
+    const answer = await this.#client.send({ method: "GET", path, accept: aggregated }, signal);
+    if (answer.status === 200 && isMap(answer.body)) return answer.body;
+    // A group whose aggregated server is down answers 503; its kinds are unknown until it is back.
+    if (path.startsWith("/apis/")) return {};
+    throw new Fault(
+      answer.status === 401 ? "not-signed-in" : answer.status === 403 ? "not-allowed" : "cluster-unreachable",
+      {
+        message: `the API server answered ${answer.status} to ${path}, where its kinds are listed.`,
+        next: "See that the agent's account is valid and may read discovery (system:discovery).",
+      },
+    );
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function readAggregated(body: Fields): readonly Resource[] {
+  return maps(body["items"]).flatMap((group) => {
+    const name = isMap(group["metadata"]) ? text(group["metadata"], "name") : "";
+    return maps(group["versions"]).flatMap((version) =>
+      maps(version["resources"]).flatMap((resource) => {
+        const answer = isMap(resource["responseKind"]) ? resource["responseKind"] : {};
+        const kind = text(answer, "kind");
+        if (kind === "") return [];
+        return [
+          {
+            group: name,
+            version: text(version, "version"),
+            kind,
+            plural: text(resource, "resource"),
+            namespaced: resource["scope"] === "Namespaced",
+            verbs: strings(resource["verbs"]),
+          },
+        ];
+      }),
+    );
+  });
+}
+
+function readLegacy(body: Fields, groupVersion: string): readonly Resource[] {
+  const slash = groupVersion.indexOf("/");
+  const group = slash < 0 ? "" : groupVersion.slice(0, slash);
+  return maps(body["resources"])
+    .filter((resource) => !text(resource, "name").includes("/"))
+    .map((resource) => ({
+      group,
+      version: groupVersion.slice(slash + 1),
+      kind: text(resource, "kind"),
+      plural: text(resource, "name"),
+      namespaced: resource["namespaced"] === true,
+      verbs: strings(resource["verbs"]),
+    }));
+}
+
+function exact(kind: KindRef): string {
+  return `${kind.group}/${kind.version}/${kind.kind}`;
+}
+
+function loose(kind: { readonly group: string; readonly kind: string }): string {
+  return `${kind.group}/${kind.kind}`;
+}
+
+function maps(value: unknown, wrap?: string): readonly Fields[] {
+  if (!Array.isArray(value)) return [];
+  return value.map((item: unknown) => (isMap(item) ? item : wrap === undefined ? {} : { [wrap]: item }));
+}
+
+function text(holder: Fields, field: string): string {
+  const value = holder[field];
+  return typeof value === "string" ? value : "";
+}
+
+function strings(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((item): item is string => typeof item === "string") : [];
+}
