@@ -1,4 +1,5 @@
 import { parseDigest } from "@capstan/proto";
+import type { ClusterRecord } from "../../clusters/model.ts";
 import type { ClusterRecordStore } from "../../clusters/port.ts";
 import type { StoredBundleRef } from "../../distribution/model.ts";
 import type { DesiredStore } from "../../distribution/port.ts";
@@ -31,7 +32,7 @@ export function statusStore(store: StateStore): StatusStore {
 /** The registry, key `cluster.<id>`. */
 export function clusterStore(store: StateStore): ClusterRecordStore {
   return {
-    load: async (signal) => [...(await loadByCluster(store, "cluster", signal)).values()].map(fromJson),
+    load: async (signal) => [...(await loadByCluster(store, "cluster", signal)).values()].map((bytes) => fromJson<ClusterRecord>(bytes)),
     async save(record, signal) {
       await store.put(stateKey("cluster", record.id), toJson(record), signal);
     },
