@@ -19,7 +19,6 @@ export class ObjectMemory {
   readonly #verdicts = new Map<string, Verdict>();
   readonly #live = new Map<string, string>();
   readonly #fights = new Map<string, Fight>();
-
   readonly #namespaces = new Set<string>();
 
   verdict(key: string): Verdict | undefined {
@@ -44,6 +43,12 @@ export class ObjectMemory {
   knownClean(key: string, hash: string): boolean {
     const verdict = this.#verdicts.get(key);
     return verdict?.clean === true && verdict.hash === hash && this.#live.get(key) === verdict.fingerprint;
+  }
+
+  /** Whether the live object, as the watch shows it, has a verdict already, good or bad. */
+  vouched(key: string): boolean {
+    const live = this.#live.get(key);
+    return live !== undefined && this.#verdicts.get(key)?.fingerprint === live;
   }
 
   fight(key: string): Fight | undefined {

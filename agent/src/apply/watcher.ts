@@ -1,13 +1,17 @@
-import type { Clock, Fault, TargetKey } from "@capstan/proto";
-import type { TargetHealth } from "../health/model.ts";
+import { type Clock, type Fault, type ObjectRef, objectKey, type TargetKey } from "@capstan/proto";
+import { fingerprint } from "../drift/fingerprint.ts";
+import { aggregateHealth, sameHealth } from "../health/aggregate.ts";
+import type { Health, TargetHealth } from "../health/model.ts";
+import { isPlainKind, readHealth } from "../health/read.ts";
 import type { Inventory } from "../inventory/model.ts";
-import type { KindRef } from "../inventory/object.ts";
+import { addressOf, type KindRef, type KubeObject, type ObjectAddress } from "../inventory/object.ts";
 import type { ObjectMemory } from "./memory.ts";
-import type { Watches } from "./port.ts";
+import type { Watches, WatchSink } from "./port.ts";
+import { kindText } from "./survey.ts";
 
 /**
  * What the watcher tells. `suspect`: these objects (by key) of the target may differ from their bundle: call `applyTarget`
- * with `only`. `health`: the target's verdict changed.
+ * with `only`. `health`: the target's verdict changed. `trouble`: a kind cannot be watched now; it is tried again.
  */
 export type TargetEvent =
   | { readonly kind: "suspect"; readonly target: TargetKey; readonly objects: ReadonlySet<string> }
@@ -21,14 +25,256 @@ export interface WatcherPorts {
   readonly clock: Clock;
 }
 
-/** Follows exactly what is managed: one watch per kind in use, told of targets by their inventories. */
-export interface TargetWatcherApi {
-  /** Follow what this inventory lists from now on; called after every pass (`ApplyResult.inventory`). */
-  track(inventory: Inventory): void;
+/** How long changes are gathered before they are told, in milliseconds; and how soon a lost kind is asked for again. */
+const gatherMs = 150;
+const unservedMs = 10_000;
+
+interface Tracked {
+  readonly address: ObjectAddress;
+  readonly target: TargetKey;
+}
+
+const missing: Health = { status: "Missing", message: "it is not there, or lost its label" };
+const unseen: Health = { status: "Progressing", message: "not seen yet" };
+
+interface Followed {
+  readonly kind: KindRef;
+  readonly stop: AbortController;
+  readonly keys: Set<string>;
+  synced: boolean;
+  /** Set while a list is delivered: what of `keys` it has named so far. */
+  named: Set<string> | undefined;
+}
+
+/**
+ * Follows exactly what is managed: one watch a kind in use, with the body only where health needs it, of objects that
+ * carry our label. Per object it keeps a verdict and a fingerprint, never the object. It is told of targets by their
+ * inventories and tells what to look at again.
+ */
+export class TargetWatcher {
+  readonly #ports: WatcherPorts;
+  readonly #tracked = new Map<string, Tracked>();
+  readonly #targets = new Map<TargetKey, Set<string>>();
+  /** Also of objects that are not tracked yet: their inventory is told only when their pass ends. */
+  readonly #health = new Map<string, Health>();
+  readonly #kinds = new Map<string, Followed>();
+  readonly #told = new Map<TargetKey, TargetHealth>();
+  readonly #suspects = new Map<TargetKey, Set<string>>();
+  readonly #changed = new Set<TargetKey>();
+  #running: { readonly tell: (event: TargetEvent) => void; readonly signal: AbortSignal } | undefined;
+  #gathering = false;
+
+  constructor(ports: WatcherPorts) {
+    this.#ports = ports;
+  }
+
+  /** Follows what this inventory lists from now on; called after every pass with `ApplyResult.inventory`. */
+  track(inventory: Inventory): void {
+    const { target, entries } = inventory;
+    const keys = this.#targets.get(target) ?? new Set<string>();
+    for (const key of keys) if (!entries.has(key)) this.#drop(key);
+    for (const [key, address] of entries) this.#adopt(key, address, target);
+    this.#targets.set(target, new Set(entries.keys()));
+    this.#noteChange(target);
+  }
+
   /** The target is gone from this cluster. */
-  untrack(target: TargetKey): void;
-  /** The target's verdict now; `Progressing` until its kinds have been listed. */
-  health(target: TargetKey): TargetHealth;
-  /** Watches until the signal aborts. Nothing is watched before. */
-  run(onEvent: (event: TargetEvent) => void, signal: AbortSignal): Promise<void>;
+  untrack(target: TargetKey): void {
+    for (const key of this.#targets.get(target) ?? []) this.#drop(key);
+    this.#targets.delete(target);
+    this.#told.delete(target);
+    this.#suspects.delete(target);
+  }
+
+  /** The target's verdict now; objects whose kind has not been listed yet count as progressing. */
+  health(target: TargetKey): TargetHealth {
+    const keys = this.#targets.get(target) ?? new Set<string>();
+    return aggregateHealth([...keys].flatMap((key) => this.#verdictOf(key)));
+  }
+
+  /** Each object's verdict, for a look into a target. */
+  *objects(target: TargetKey): Iterable<readonly [ObjectRef, Health]> {
+    for (const key of this.#targets.get(target) ?? []) yield* this.#verdictOf(key);
+  }
+
+  /** Watches until the signal aborts. Nothing is watched before, and nothing is told after. */
+  async run(tell: (event: TargetEvent) => void, signal: AbortSignal): Promise<void> {
+    this.#running = { tell, signal };
+    for (const followed of this.#kinds.values()) this.#follow(followed);
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    this.#running = undefined;
+    for (const followed of this.#kinds.values()) followed.stop.abort();
+  }
+
+  #adopt(key: string, address: ObjectAddress, target: TargetKey): void {
+    const known = this.#tracked.get(key);
+    if (known?.target === target && known.address.version === address.version) return;
+    if (known !== undefined) this.#drop(key);
+    this.#tracked.set(key, { address, target });
+    const text = kindText(address);
+    let followed = this.#kinds.get(text);
+    if (followed === undefined) {
+      const { group, version, kind } = address;
+      followed = {
+        kind: { group, version, kind },
+        stop: new AbortController(),
+        keys: new Set(),
+        synced: false,
+        named: undefined,
+      };
+      this.#kinds.set(text, followed);
+      this.#follow(followed);
+    }
+    followed.keys.add(key);
+    if (followed.synced && !this.#health.has(key)) this.#suspect(key, target);
+  }
+
+  #drop(key: string): void {
+    const tracked = this.#tracked.get(key);
+    if (tracked === undefined) return;
+    this.#tracked.delete(key);
+    this.#health.delete(key);
+    this.#ports.memory.lost(key);
+    const text = kindText(tracked.address);
+    const followed = this.#kinds.get(text);
+    followed?.keys.delete(key);
+    if (followed === undefined || followed.keys.size > 0) return;
+    followed.stop.abort();
+    this.#kinds.delete(text);
+  }
+
+  /** One watch for as long as the kind is in use. A kind that is not served (any more) is asked for again. */
+  #follow(followed: Followed): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    const signal = AbortSignal.any([followed.stop.signal, running.signal]);
+    const body = { body: !isPlainKind(followed.kind) };
+    const go = async () => {
+      while (!signal.aborted) {
+        await this.#ports.watches.follow(followed.kind, body, this.#sinkOf(followed), signal);
+        if (signal.aborted) return;
+        this.#vanish(followed);
+        await this.#ports.clock.sleep(unservedMs, signal).catch(() => undefined);
+      }
+    };
+    void go();
+  }
+
+  #sinkOf(followed: Followed): WatchSink {
+    return {
+      begin: () => {
+        followed.named = new Set();
+      },
+      set: (object) => this.#saw(followed, object),
+      gone: (object) => this.#lost(objectKey(addressOf(object))),
+      synced: () => this.#synced(followed),
+      trouble: (fault) => this.#running?.tell({ kind: "trouble", watched: followed.kind, fault }),
+    };
+  }
+
+  #saw(followed: Followed, object: KubeObject): void {
+    const key = objectKey(addressOf(object));
+    followed.named?.add(key);
+    const now = fingerprint(object.metadata);
+    this.#ports.memory.saw(key, now);
+    const health = readHealth(object);
+    const before = this.#health.get(key);
+    this.#health.set(key, health);
+    const tracked = this.#tracked.get(key);
+    if (tracked === undefined) return;
+    if (before?.status !== health.status || before.message !== health.message) this.#noteChange(tracked.target);
+    // Never compared yet: the first pass over its target does that.
+    const verdict = this.#ports.memory.verdict(key);
+    if (verdict !== undefined && verdict.fingerprint !== now) this.#suspect(key, tracked.target);
+  }
+
+  #lost(key: string): void {
+    this.#ports.memory.lost(key);
+    const tracked = this.#tracked.get(key);
+    if (tracked === undefined) {
+      this.#health.delete(key);
+      return;
+    }
+    this.#health.set(key, missing);
+    this.#noteChange(tracked.target);
+    if (this.#ports.memory.verdict(key) !== undefined) this.#suspect(key, tracked.target);
+  }
+
+  #synced(followed: Followed): void {
+    followed.synced = true;
+    const named = followed.named ?? new Set();
+    followed.named = undefined;
+    for (const key of followed.keys) if (!named.has(key)) this.#lost(key);
+  }
+
+  #vanish(followed: Followed): void {
+    for (const key of followed.keys) this.#lost(key);
+  }
+
+  #verdictOf(key: string): readonly (readonly [ObjectRef, Health])[] {
+    const tracked = this.#tracked.get(key);
+    if (tracked === undefined) return [];
+    return [[tracked.address, this.#health.get(key) ?? unseen]];
+  }
+
+  #suspect(key: string, target: TargetKey): void {
+    const keys = this.#suspects.get(target) ?? new Set();
+    keys.add(key);
+    this.#suspects.set(target, keys);
+    this.#gather();
+  }
+
+  #noteChange(target: TargetKey): void {
+    this.#changed.add(target);
+    this.#gather();
+  }
+
+  /** What a whole list did not name, and no event since, is not there. */
+  #noteMissing(): void {
+    for (const [target, keys] of this.#suspects) {
+      for (const key of keys) {
+        const tracked = this.#tracked.get(key);
+        if (tracked === undefined || this.#health.has(key)) continue;
+        this.#health.set(key, missing);
+        this.#changed.add(target);
+      }
+    }
+  }
+
+  /** Tells what has gathered, a moment after the first change. */
+  #gather(): void {
+    const running = this.#running;
+    if (this.#gathering || running === undefined) return;
+    this.#gathering = true;
+    this.#ports.clock.sleep(gatherMs, running.signal).then(
+      () => {
+        this.#gathering = false;
+        this.#tell(running.tell);
+      },
+      () => {
+        this.#gathering = false;
+      },
+    );
+  }
+
+  #tell(tell: (event: TargetEvent) => void): void {
+    this.#noteMissing();
+    for (const target of this.#changed) {
+      if (!this.#targets.has(target)) continue;
+      const health = this.health(target);
+      if (sameHealth(this.#told.get(target), health)) continue;
+      this.#told.set(target, health);
+      tell({ kind: "health", target, health });
+    }
+    this.#changed.clear();
+    for (const [target, keys] of this.#suspects) {
+      // Our own writes come back as events: by now their verdicts are known.
+      const objects = new Set([...keys].filter((key) => this.#tracked.has(key) && !this.#ports.memory.vouched(key)));
+      if (objects.size > 0) tell({ kind: "suspect", target, objects });
+    }
+    this.#suspects.clear();
+  }
 }

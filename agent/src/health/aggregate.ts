@@ -1,0 +1,26 @@
+import { type ObjectRef, objectText } from "@capstan/proto";
+import type { Health, HealthStatus, TargetHealth } from "./model.ts";
+
+/** Best to worst, as Argo CD orders them. */
+const order: readonly HealthStatus[] = ["Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown"];
+
+/** A target's verdict: the worst of its objects', with the first object that has it. No objects: healthy. */
+export function aggregateHealth(objects: Iterable<readonly [ObjectRef, Health]>): TargetHealth {
+  const counts = { Healthy: 0, Suspended: 0, Progressing: 0, Missing: 0, Degraded: 0, Unknown: 0 };
+  let worst: Health = { status: "Healthy", message: "" };
+  let cause: ObjectRef | undefined;
+  for (const [ref, health] of objects) {
+    counts[health.status]++;
+    if (order.indexOf(health.status) <= order.indexOf(worst.status)) continue;
+    worst = health;
+    cause = ref;
+  }
+  if (cause === undefined) return { status: "Healthy", message: "", cause, counts };
+  const message = worst.message === "" ? objectText(cause) : `${objectText(cause)}: ${worst.message}`;
+  return { status: worst.status, message, cause, counts };
+}
+
+/** Whether two verdicts say the same to a reader. */
+export function sameHealth(a: TargetHealth | undefined, b: TargetHealth): boolean {
+  return a?.status === b.status && a.message === b.message && order.every((one) => a.counts[one] === b.counts[one]);
+}
