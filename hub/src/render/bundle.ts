@@ -1,6 +1,6 @@
 import { type Digest, Fault, type ObjectRef, objectKey, objectText, whereText } from "@capstan/proto";
 import { canonicalJson } from "../yaml/canonical.ts";
-import { placeOf, refOf, withoutServerFields } from "./manifest.ts";
+import { placeOf, withoutServerFields } from "./manifest.ts";
 import type { Bundle, Manifest, RenderLimits } from "./model.ts";
 import { compareObjects } from "./order.ts";
 
@@ -12,26 +12,23 @@ export type Sha256 = (bytes: Uint8Array) => string;
  * sources the later one wins, with a warning, as in Argo CD. Throws `bad-manifest`, `too-large`.
  */
 export function makeBundle(sources: readonly (readonly Manifest[])[], sha256: Sha256, limits: RenderLimits): Bundle {
-  const chosen = new Map<string, { readonly ref: ObjectRef; readonly manifest: Manifest }>();
+  const chosen = new Map<string, Manifest>();
   const warnings: string[] = [];
   for (const manifests of sources) {
     const ofThisSource = new Map<string, Manifest>();
     for (const manifest of manifests) {
-      const ref = refOf(manifest);
+      const { ref } = manifest;
       const key = objectKey(ref);
       const twin = ofThisSource.get(key);
       if (twin !== undefined) throw twice(ref, twin, manifest);
       if (chosen.has(key)) warnings.push(`${objectText(ref)} is in more than one source; the last one wins.`);
       ofThisSource.set(key, manifest);
-      chosen.set(key, { ref, manifest });
+      chosen.set(key, manifest);
     }
   }
   if (chosen.size > limits.objects) throw tooLarge(`${limits.objects} objects`, `${chosen.size}`);
   const ordered = [...chosen.values()].sort((one, other) => compareObjects(one.ref, other.ref));
-  const bytes = encode(
-    ordered.map(({ manifest }) => manifest),
-    limits,
-  );
+  const bytes = encode(ordered, limits);
   return { bytes, digest: `sha256:${sha256(bytes)}` as Digest, objects: ordered.map(({ ref }) => ref), warnings };
 }
 

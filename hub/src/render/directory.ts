@@ -25,7 +25,7 @@ export function planDirectory(
     files.set(joinPath(repositoryRoot, entry.path), { tree: at.tree, entry });
   }
   if (files.size === 0) throw empty(at.path, at.tree);
-  return { type: "directory", files, made: new Map(), warnings: [] };
+  return { type: "directory", path: at.path, tree: at.tree, files, made: new Map(), warnings: [] };
 }
 
 /** A text that says it is no manifest, as Argo CD has it. */

@@ -41,6 +41,8 @@ export async function planHelm(source: ApplicationSource, at: ChartPlace, reques
   const kubeVersion = helm.kubeVersion ?? request.kubeVersion;
   return {
     type: "helm",
+    path: at.path,
+    tree: at.tree,
     files,
     made,
     warnings: warningsOf(helm),

@@ -22,7 +22,7 @@ function describe(plan: SourcePlan, versions: ToolVersions): Json {
     case "kustomize":
       return { ...common, directory: plan.directory, tool: versions.kustomize };
     case "helm": {
-      const { type: _, files: __, made: ___, warnings: ____, settings, ...rest } = plan;
+      const { type: _, path: __, tree: ___, files: ____, made: _____, warnings: ______, settings, ...rest } = plan;
       return { ...common, ...rest, settings: settings.map((setting) => ({ ...setting })), tool: versions.helm };
     }
   }

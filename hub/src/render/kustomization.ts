@@ -10,6 +10,8 @@ export interface References {
   readonly files: readonly string[];
   /** The same, for plugins' configuration, whose content is looked at. */
   readonly plugins: readonly string[];
+  /** Plugins' configuration that is written in the kustomization itself. */
+  readonly inlinePlugins: readonly string[];
   /** A field that this version does not know: what it reads cannot be told. */
   readonly unknown: boolean;
 }
@@ -61,10 +63,12 @@ export function referencesOf(kustomization: JsonObject, file: string): Reference
   const paths = ["patches", "patchesJson6902", "replacements"].flatMap((field) =>
     listOf(kustomization, field, file).flatMap((item) => textOf(item, "path")),
   );
+  const plugins = ["generators", "transformers", "validators"].flatMap(texts);
   const generators = ["configMapGenerator", "secretGenerator"].flatMap((field) => listOf(kustomization, field, file));
   return {
     resources: [...texts("resources"), ...texts("bases"), ...texts("components")],
-    plugins: ["generators", "transformers", "validators"].flatMap(texts).filter((text) => !inline(text)),
+    plugins: plugins.filter((text) => !inline(text)),
+    inlinePlugins: plugins.filter(inline),
     files: [
       ...texts("crds"),
       ...texts("configurations"),

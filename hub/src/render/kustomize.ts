@@ -22,6 +22,8 @@ export async function planKustomize(source: ApplicationSource, at: { readonly tr
   await walk.directory(at.path, at.path, source.kustomize);
   const plan: SourcePlan = {
     type: "kustomize",
+    path: at.path,
+    tree: at.tree,
     files: walk.files,
     made: walk.made,
     warnings: warningsOf(source.kustomize),
@@ -54,6 +56,7 @@ class Walk {
     for (const reference of references.resources) {
       await this.#resource(path, reference, file.path);
     }
+    for (const text of references.inlinePlugins) refuseFunctions(text, file.path);
     for (const reference of references.plugins) await this.#plugin(path, reference, file.path);
     for (const reference of references.files) await this.#file(path, reference, file.path);
     if (references.unknown) await this.#everything(path);
@@ -83,16 +86,7 @@ class Walk {
     if (entry === undefined) throw missing(reference, file);
     if (entry.kind === "directory") return await this.directory(entry.path, file);
     this.#confined(directory, entry, file);
-    for (const { value } of readYaml(await this.#text(entry.path), { file: entry.path })) {
-      const metadata = isObject(value) ? value["metadata"] : undefined;
-      const annotations = isObject(metadata) ? metadata["annotations"] : undefined;
-      if (
-        isObject(annotations) &&
-        Object.keys(annotations).some((name) => /^config\.(kubernetes|k8s)\.io\/function$/.test(name))
-      ) {
-        throw executable(entry.path);
-      }
-    }
+    refuseFunctions(await this.#text(entry.path), entry.path);
   }
 
   async #file(directory: string, reference: string, file: string): Promise<void> {
@@ -152,6 +146,16 @@ class Walk {
 
   async #text(file: string): Promise<string> {
     return new TextDecoder().decode(await this.#tree.read(file));
+  }
+}
+
+/** A plugin's configuration that names a program or an image to run is refused. */
+function refuseFunctions(text: string, file: string): void {
+  for (const { value } of readYaml(text, { file })) {
+    const metadata = isObject(value) ? value["metadata"] : undefined;
+    const annotations = isObject(metadata) ? metadata["annotations"] : undefined;
+    const names = isObject(annotations) ? Object.keys(annotations) : [];
+    if (names.some((name) => /^config\.(kubernetes|k8s)\.io\/function$/.test(name))) throw executable(file);
   }
 }
 

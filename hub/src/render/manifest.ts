@@ -3,6 +3,9 @@ import type { Json, JsonObject } from "../documents/model.ts";
 import { readYaml } from "../yaml/read.ts";
 import type { Manifest } from "./model.ts";
 
+/** A manifest before it is known which object it is. */
+type Unnamed = Omit<Manifest, "ref">;
+
 /** Reads the manifests of a text: `List`s are taken apart, Kustomize's own documents are left out. */
 export function readManifests(text: string, file: string, sourceOf?: (line: number) => string): Manifest[] {
   const found: Manifest[] = [];
@@ -14,7 +17,7 @@ export function readManifests(text: string, file: string, sourceOf?: (line: numb
 }
 
 /** Which object a manifest is. Throws `bad-manifest` where kind, version or name is absent. */
-export function refOf(manifest: Manifest): ObjectRef {
+function refOf(manifest: Unnamed): ObjectRef {
   const { value } = manifest;
   const apiVersion = requireText(manifest, value["apiVersion"], "apiVersion");
   const kind = requireText(manifest, value["kind"], "kind");
@@ -54,11 +57,11 @@ function collect(value: Json, place: { readonly file: string; readonly line?: nu
   if (typeof kind === "string" && kind.endsWith("List") && Array.isArray(items)) {
     for (const item of items as readonly Json[]) collect(item, place, found);
   } else if (typeof apiVersion !== "string" || !apiVersion.startsWith("kustomize.config.k8s.io/")) {
-    found.push({ value, ...place });
+    found.push({ ref: refOf({ value, ...place }), value, ...place });
   }
 }
 
-function requireText(manifest: Manifest, value: Json | undefined, field: string, kind = ""): string {
+function requireText(manifest: Unnamed, value: Json | undefined, field: string, kind = ""): string {
   if (typeof value === "string" && value !== "") return value;
   const found = value === undefined || value === null || value === "" ? "none" : JSON.stringify(value, plain);
   throw bad(
@@ -68,7 +71,7 @@ function requireText(manifest: Manifest, value: Json | undefined, field: string,
   );
 }
 
-function bad(manifest: Manifest, message: string, field?: string): Fault {
+function bad(manifest: Unnamed, message: string, field?: string): Fault {
   return new Fault("bad-manifest", {
     message: `${message}.`,
     where: { ...placeOf(manifest), ...(field === undefined ? {} : { field }) },
@@ -77,7 +80,7 @@ function bad(manifest: Manifest, message: string, field?: string): Fault {
 }
 
 /** Where a manifest stands, for faults. */
-export function placeOf(manifest: Manifest): Where {
+export function placeOf(manifest: Unnamed): Where {
   return { file: manifest.file, ...(manifest.line === undefined ? {} : { line: manifest.line }) };
 }
 

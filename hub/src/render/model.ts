@@ -36,6 +36,7 @@ export interface ToolVersions {
 
 /** One manifest with the place it came from. */
 export interface Manifest {
+  readonly ref: ObjectRef;
   readonly value: JsonObject;
   /** Path in the repository; for Helm and Kustomize the template, or the source's path. */
   readonly file: string;

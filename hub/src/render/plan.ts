@@ -14,6 +14,9 @@ export const repositoryRoot = "repo";
 /** What all plans have. `files` and `made` are by path in the job; nothing else can be read by the render. */
 interface PlanBase {
   readonly type: SourceType;
+  /** The source's path and tree: where its faults lie. */
+  readonly path: string;
+  readonly tree: Tree;
   readonly files: ReadonlyMap<string, PlannedFile>;
   /** Files that are not in the repository: inline values, edited kustomizations. */
   readonly made: ReadonlyMap<string, string>;

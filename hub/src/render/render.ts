@@ -109,9 +109,33 @@ function refsOf(request: RenderRequest) {
 
 async function runPlans(plans: readonly SourcePlan[], ports: RenderPorts, signal: AbortSignal): Promise<Bundle> {
   const manifests: (readonly Manifest[])[] = [];
-  for (const plan of plans) manifests.push(await runPlan(plan, ports, signal));
-  const bundle = makeBundle(manifests, ports.sha256, ports.limits);
+  for (const plan of plans) {
+    try {
+      manifests.push(await runPlan(plan, ports, signal));
+    } catch (thrown) {
+      throw placed(plan, thrown);
+    }
+  }
+  const bundle = bundleOf(plans, manifests, ports);
   return { ...bundle, warnings: [...plans.flatMap((plan) => plan.warnings), ...bundle.warnings] };
+}
+
+function bundleOf(
+  plans: readonly SourcePlan[],
+  manifests: readonly (readonly Manifest[])[],
+  { sha256, limits }: RenderPorts,
+): Bundle {
+  try {
+    return makeBundle(manifests, sha256, limits);
+  } catch (thrown) {
+    const [plan] = plans;
+    throw plan === undefined ? thrown : placed(plan, thrown);
+  }
+}
+
+function placed(plan: SourcePlan, thrown: unknown): Fault {
+  const { repository, commit } = plan.tree;
+  return Fault.from(thrown).at({ file: plan.path, repository: repository.url, revision: commit });
 }
 
 async function runPlan(plan: SourcePlan, { tools, limits }: RenderPorts, signal: AbortSignal): Promise<Manifest[]> {

@@ -41,8 +41,9 @@ export interface Job {
 // Over the tools, so that a job cannot change what the next one runs; then a second user namespace takes all rights away.
 const userScript = `set -e
 mount -o bind,ro "$CAPSTAN_TOOLS" "$CAPSTAN_ROOT/${jobFolders.tools}"
-exec unshare --user --map-user=${nobody} --map-group=${nobody} --root="$CAPSTAN_ROOT" --wd=/${jobFolders.work} \
-  env -i HOME=/${jobFolders.home} "$@"`;
+root="$CAPSTAN_ROOT"
+unset CAPSTAN_ROOT CAPSTAN_TOOLS
+exec unshare --user --map-user=${nobody} --map-group=${nobody} --root="$root" --wd=/${jobFolders.work} -- "$@"`;
 
 /**
  * The command line that runs a job shut in. A process in a private root without rights cannot leave it, nor make
@@ -61,7 +62,7 @@ export function confine(how: Confinement, job: Job, path: string): Command {
     case "user": {
       const be = ["--user", "--map-root-user", "--mount"];
       const args = ["unshare", ...apart, ...be, "sh", "-c", userScript, "sh", tool, ...job.args];
-      const env = { PATH: path, CAPSTAN_ROOT: job.root, CAPSTAN_TOOLS: job.toolsDirectory };
+      const env = { ...inside, PATH: path, CAPSTAN_ROOT: job.root, CAPSTAN_TOOLS: job.toolsDirectory };
       return limited(job, { args, cwd: job.root, env });
     }
     case "none": {

@@ -85,7 +85,7 @@ export class Sandbox {
     const [tool] = Object.keys(this.#options.tools);
     for (const how of wanted) {
       try {
-        await this.#once(how, { tool: tool ?? "", args: ["version", "--client"], files: new Map() }, signal);
+        await this.#once(how, { tool: tool ?? "", args: ["--help"], files: new Map() }, signal);
         this.#how = how;
         return;
       } catch (thrown) {
@@ -157,7 +157,8 @@ function watch(command: Command, { tool, limits, signal, timer }: Watching): Pro
     const child = spawn(file, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     const printed: Buffer[] = [];
     const said: Buffer[] = [];
-    let [length, words] = [0, 0];
+    let last = Buffer.alloc(0);
+    let length = 0;
     let stopped: Fault | undefined;
     const stop = (fault: Fault) => {
       stopped ??= fault;
@@ -178,15 +179,16 @@ function watch(command: Command, { tool, limits, signal, timer }: Watching): Pro
       else stop(limit(tool, "output", `${limits.outputBytes} bytes`));
     });
     child.stderr.on("data", (chunk: Buffer) => {
-      words += chunk.length;
-      if (words <= 65_536) said.push(chunk);
+      // Both ends count: what was asked stands first, what went wrong last.
+      if (said.length < 16) said.push(chunk);
+      else last = Buffer.concat([last, chunk]).subarray(-16_384);
     });
     child.on("error", (cause) => reject(missing(tool, file, cause)));
     child.on("close", (code, killedBy) => {
       signal.removeEventListener("abort", cancel);
       if (stopped !== undefined) reject(stopped);
       else if (code === 0) resolve(Buffer.concat(printed).toString());
-      else reject(failure(tool, { said: Buffer.concat(said).toString(), code, killedBy }, limits));
+      else reject(failure(tool, { said: Buffer.concat([...said, last]).toString(), code, killedBy }, limits));
     });
   });
 }
@@ -207,11 +209,17 @@ function failure(tool: string, { said, code, killedBy }: Ending, limits: Process
     return limit(tool, "output", `${limits.outputBytes} bytes`);
   }
   if (killedBy === "SIGKILL" || code === 137) return limit(tool, "memory", "what the machine has left");
-  if (/stack exceeds \d+-byte limit|stack overflow/.test(said)) return limit(tool, "recursion", "the stack");
+  if (/nested reference name|stack exceeds \d+-byte limit|exceeded maximum template depth/.test(said))
+    return limit(tool, "recursion", "1,000 templates deep");
   const words = said.replace(/^\s*(level=WARN.*|WARNING: .*)\n/gm, "").trim();
   return new Fault("render-failed", {
-    message: `${tool} failed: ${words === "" ? `exit code ${code ?? killedBy}` : words.slice(0, 1500)}`,
+    message: `${tool} failed: ${words === "" ? `exit code ${code ?? killedBy}` : shortened(words)}`,
   });
+}
+
+/** At most 1,500 characters, of both ends. */
+function shortened(words: string): string {
+  return words.length <= 1500 ? words : `${words.slice(0, 500)} … ${words.slice(-900)}`;
 }
 
 function limit(tool: string, name: string, most: string): Fault {

@@ -52,11 +52,16 @@ export function helmArguments(job: HelmJob): readonly string[] {
     ...(job.includeCrds ? ["--include-crds"] : []),
     ...(job.skipSchemaValidation ? ["--skip-schema-validation"] : []),
     ...(job.kubeVersion === undefined ? [] : [`--kube-version=${job.kubeVersion}`]),
-    ...(job.apiVersions.length === 0 ? [] : [`--api-versions=${job.apiVersions.join(",")}`]),
-    ...job.valueFiles.map((path) => `--values=${path}`),
+    ...(job.apiVersions.length === 0 ? [] : [`--api-versions=${job.apiVersions.map(field).join(",")}`]),
+    ...job.valueFiles.map((path) => `--values=${field(path)}`),
     ...job.settings.map(({ kind, name, value }) => `--${flag[kind]}=${name}=${value}`),
     "--",
     job.releaseName,
     job.chart,
   ];
+}
+
+/** Helm reads these flags as lines of CSV. */
+function field(text: string): string {
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

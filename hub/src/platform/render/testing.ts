@@ -1,0 +1,43 @@
+import { createHash } from "node:crypto";
+import { globSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@capstan/proto";
+import { defaultRenderLimits } from "../../render/model.ts";
+import type { RenderPorts } from "../../render/render.ts";
+import type { Confinement, ProcessLimits } from "./confine.ts";
+import { Sandbox } from "./sandbox.ts";
+import { SandboxTools } from "./tools.ts";
+
+/** Helm and kubectl by `CAPSTAN_HELM` and `CAPSTAN_KUBECTL`, or from the tools' cache. */
+export function realTools(): Readonly<Record<"helm" | "kubectl", string>> {
+  return { helm: tool("helm", "CAPSTAN_HELM"), kubectl: tool("kubectl", "CAPSTAN_KUBECTL") };
+}
+
+function tool(name: string, variable: string): string {
+  const cache = process.env["CAPSTAN_CACHE"] ?? join(homedir(), ".cache", "capstan");
+  const found = process.env[variable] ?? globSync(join(cache, "layer", "*", name))[0];
+  if (found === undefined) throw new Error(`no ${name}: set ${variable}`);
+  return found;
+}
+
+/** A sandbox with the real tools. */
+export async function realSandbox(
+  directory: string,
+  options: { readonly limits?: Partial<ProcessLimits>; readonly confinements?: readonly Confinement[] } = {},
+): Promise<Sandbox> {
+  const limits = { timeMs: 30_000, memoryBytes: 2 * 2 ** 30, outputBytes: 64 * 2 ** 20, ...options.limits };
+  const { confinements } = options;
+  const path = process.env["PATH"] ?? "";
+  const base = { directory, tools: realTools(), path, limits, processes: 2, clock: systemClock };
+  return await Sandbox.open(
+    { ...base, ...(confinements === undefined ? {} : { confinements }) },
+    AbortSignal.timeout(60_000),
+  );
+}
+
+/** The ports of a render over a sandbox. */
+export function portsOver(sandbox: Sandbox): RenderPorts {
+  const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+  return { tools: new SandboxTools(sandbox), sha256, limits: defaultRenderLimits };
+}
