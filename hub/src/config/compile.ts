@@ -8,7 +8,7 @@ import { readYaml } from "../yaml/read.ts";
 import { type HubConfigFile, hubConfigFile } from "./raw.ts";
 
 /** What the hub runs with: frozen, durations in milliseconds. */
-export interface HubConfig extends Omit<HubConfigFile, "lease" | "identity" | "defaults" | "rendering"> {
+export interface HubConfig extends Omit<HubConfigFile, "lease" | "identity" | "defaults"> {
   readonly lease: LeaseTimes;
   readonly identity: IdentityTimes & { readonly connectionAgeMs: number };
   readonly defaults: {
@@ -17,7 +17,6 @@ export interface HubConfig extends Omit<HubConfigFile, "lease" | "identity" | "d
     readonly healthDeadlineMs: number;
     readonly stableForMs: number;
   };
-  readonly rendering: Omit<HubConfigFile["rendering"], "timeout"> & { readonly timeoutMs: number };
 }
 
 /** A setting given on the command line: `listen.grpc=7443`. It wins over the file. */
@@ -71,7 +70,6 @@ function contradictions(config: HubConfigFile): string[] {
 }
 
 function compiled(config: HubConfigFile): HubConfig {
-  const { timeout, ...rendering } = config.rendering;
   const ms = parseDurationMs;
   return {
     ...config,
@@ -88,7 +86,6 @@ function compiled(config: HubConfigFile): HubConfig {
       healthDeadlineMs: ms(config.defaults.healthDeadline),
       stableForMs: ms(config.defaults.stableFor),
     },
-    rendering: { ...rendering, timeoutMs: ms(timeout) },
   };
 }
 

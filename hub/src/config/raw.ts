@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { renderFragment } from "../render/config.ts";
 import { sourcesFragment } from "../sources/config.ts";
 
 const port = z.int().min(0).max(65_535);
@@ -51,16 +52,6 @@ const rootFragment = z.strictObject({
   path: z.string().default("."),
 });
 
-const renderingFragment = z.strictObject({
-  /** helm and kubectl; empty: found on PATH. */
-  helm: z.string().default(""),
-  kubectl: z.string().default(""),
-  concurrency: z.int().min(1).max(64).default(2),
-  /** `required`: the hub refuses to start where the kernel cannot confine renders. */
-  sandbox: z.enum(["auto", "required"]).default("auto"),
-  timeout: duration.default("30s"),
-});
-
 const defaultsFragment = z.strictObject({
   /** `NAMESPACE/NAME` of the account that applies where a project names none. */
   serviceAccount: z
@@ -99,7 +90,7 @@ export const hubConfigFile = z.strictObject({
   nats: natsFragment.prefault({ mode: "embedded" }),
   roots: z.array(rootFragment).default([]),
   sources: sourcesFragment.prefault({}),
-  rendering: renderingFragment.prefault({}),
+  render: renderFragment.prefault({}),
   defaults: defaultsFragment.prefault({}),
   lease: leaseFragment.prefault({}),
   identity: identityFragment.prefault({}),

@@ -16,11 +16,15 @@ export interface SourceView {
 /** Runs the generators of a set over what is given. Pure. */
 export type Generate = (input: GenerateInput) => GenerateResult;
 
+/** A render whose inputs have been read: its key covers everything that it depends on. */
+export interface PreparedRender {
+  readonly key: RenderKey;
+  run(signal: AbortSignal): Promise<Bundle>;
+}
+
 /** Makes bundles. */
 export interface Renderer {
-  /** Everything that the render depends on, without rendering. */
-  key(request: RenderRequest, signal: AbortSignal): Promise<RenderKey>;
-  render(request: RenderRequest, signal: AbortSignal): Promise<Bundle>;
+  prepare(request: RenderRequest, signal: AbortSignal): Promise<PreparedRender>;
 }
 
 /** What was rendered once is remembered, key `render.<input digest>`, so that nothing redeploys by itself. */

@@ -15,7 +15,7 @@ import type { HashText } from "../distribution/content.ts";
 import type { StoredBundleRef } from "../distribution/model.ts";
 import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
 import type { ElementFault, GenerateResult } from "../generators/model.ts";
-import type { Manifest, RenderRequest } from "../render/model.ts";
+import type { RenderRequest } from "../render/model.ts";
 import type { Cause } from "../rollout/model.ts";
 import { careful, parseStrategy } from "../rollout/strategy.ts";
 import { Destinations } from "../targets/destination.ts";
@@ -25,7 +25,15 @@ import { type Admit, type Sorted, sortCandidates } from "./candidates.ts";
 import { type ContentDefaults, sourcesOf, targetContent } from "./content.ts";
 import { type Filled, groupLanes, type Kept } from "./group.ts";
 import type { OwnerState } from "./model.ts";
-import type { BundleKeeper, Generate, Renderer, RenderMemory, SourceView, StandingView } from "./port.ts";
+import type {
+  BundleKeeper,
+  Generate,
+  PreparedRender,
+  Renderer,
+  RenderMemory,
+  SourceView,
+  StandingView,
+} from "./port.ts";
 import { Trees } from "./trees.ts";
 
 /** What working out releases needs. */
@@ -49,7 +57,11 @@ export interface ReleasesOptions {
   projects(): ReadonlyMap<string, AppProject>;
   clusters(): readonly Cluster[];
   /** What an app-of-apps renders becomes documents of that application. */
-  takeDocuments(application: Application, manifests: readonly Manifest[], signal: AbortSignal): Promise<void>;
+  takeDocuments(
+    application: Application,
+    manifests: { readonly path: string; readonly text: string },
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Told when an owner was worked out anew. */
   onWorkedOut(state: OwnerState): void;
   onFault(owner: string, fault: Fault): void;
@@ -233,14 +245,13 @@ export class ReleasesReconciler {
       try {
         const request = this.#request(application, undefined, pass);
         if (request === undefined) continue;
-        const bundle = await this.#options.renderer.render(request, run.signal);
+        const bundle = await (await this.#options.renderer.prepare(request, run.signal)).run(run.signal);
         const lines = new TextDecoder()
           .decode(bundle.bytes)
           .split("\n")
           .filter((line) => line !== "");
         const file = laneSource(application)?.path ?? "";
-        const manifests = lines.map((line) => ({ value: JSON.parse(line) as Manifest["value"], file }));
-        await this.#options.takeDocuments(application, manifests, run.signal);
+        await this.#options.takeDocuments(application, { path: file, text: lines.join("\n---\n") }, run.signal);
       } catch (thrown) {
         run.faults.set(key, Fault.from(thrown, "render-failed").at({ target: key }));
       }
@@ -331,24 +342,20 @@ export class ReleasesReconciler {
         next: "Give the application a source with repoURL and path or chart.",
       });
     }
-    const key = await this.#options.renderer.key(request, signal);
-    const known = this.#options.memory.get(key);
+    const prepared = await this.#options.renderer.prepare(request, signal);
+    const known = this.#options.memory.get(prepared.key);
     if (known !== undefined && (await this.#options.bundles.has(known.digest, signal))) return known;
-    const underWay = this.#rendering.get(key);
+    const underWay = this.#rendering.get(prepared.key);
     if (underWay !== undefined) return underWay;
-    const rendering = this.#render(key, request, signal).finally(() => this.#rendering.delete(key));
-    this.#rendering.set(key, rendering);
+    const rendering = this.#render(prepared, signal).finally(() => this.#rendering.delete(prepared.key));
+    this.#rendering.set(prepared.key, rendering);
     return rendering;
   }
 
-  async #render(
-    key: Parameters<RenderMemory["get"]>[0],
-    request: RenderRequest,
-    signal: AbortSignal,
-  ): Promise<StoredBundleRef> {
-    const bundle = await this.#options.renderer.render(request, signal);
+  async #render(prepared: PreparedRender, signal: AbortSignal): Promise<StoredBundleRef> {
+    const bundle = await prepared.run(signal);
     const stored = await this.#options.bundles.store(bundle.digest, bundle.bytes, signal);
-    await this.#options.memory.put(key, stored, signal);
+    await this.#options.memory.put(prepared.key, stored, signal);
     return stored;
   }
 
