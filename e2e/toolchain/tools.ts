@@ -3,7 +3,7 @@ import { ensureLayer, layerTools } from "./layer.ts";
 import { buildServers, presentServers, type ServerName, serverNames } from "./servers.ts";
 import { natsFromWheel } from "./wheel.ts";
 
-export { type ToolName, toolNames } from "./environment.ts";
+export type { ToolName } from "./environment.ts";
 
 /** A program that could not be had, and why; the reason is a sentence for people. */
 export interface MissingTool {

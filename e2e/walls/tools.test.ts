@@ -52,7 +52,7 @@ test("a badly formatted file fails the format check", async () => {
 });
 
 test("an export, a file and a dependency that nobody uses fail the search for dead code", async () => {
-  const files = await withConfig("knip.json", {
+  const files = await withConfig("knip.jsonc", {
     "package.json": JSON.stringify({ name: "capstan", workspaces: ["proto", "hub", "agent", "e2e"] }),
     "hub/package.json": JSON.stringify({ name: "@capstan/hub", type: "module", dependencies: { nats: "1" } }),
     "hub/src/main.ts": 'import { live } from "./store/a.ts";\nlive();\n',
