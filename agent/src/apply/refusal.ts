@@ -58,34 +58,41 @@ export function refusalFault(status: number, body: unknown, asked: Asked): Fault
 function readRefusal(status: number, body: unknown, secret: boolean): Refusal {
   const answer = isMap(body) ? body : {};
   const details = isMap(answer["details"]) ? answer["details"] : {};
-  const causes = Array.isArray(details["causes"]) ? details["causes"].filter(isMap) : [];
-  const text = (value: unknown) => (typeof value === "string" ? value : "");
-  const masked = (value: unknown) =>
-    secret && (status === 422 || status === 400) ? "(hidden: it may hold a secret)" : text(value);
+  const invalid = status === 422 || status === 400;
+  const safe = (text: string) => (secret && invalid ? withoutSecrets(text) : text);
+  const causes = (Array.isArray(details["causes"]) ? details["causes"].filter(isMap) : []).map((cause) => ({
+    reason: textOf(cause["reason"]),
+    field: textOf(cause["field"]),
+    message: safe(withoutValue(textOf(cause["message"]))),
+  }));
+  const said = textOf(answer["message"]);
+  const message = invalid && causes.length > 0 ? causes.map(causeText).join("; ") : safe(said);
   return {
     status,
-    reason: text(answer["reason"]),
-    message: clip(
-      text(answer["message"]) === "" ? `HTTP ${status}` : secretless(text(answer["message"]), masked, causes),
-    ),
-    causes: causes.map((cause) => ({
-      reason: text(cause["reason"]),
-      field: text(cause["field"]),
-      message: masked(cause["message"]),
-    })),
-    about: { kind: text(details["kind"]), name: text(details["name"]) },
+    reason: textOf(answer["reason"]),
+    message: clip(message === "" ? `HTTP ${status}` : message),
+    causes,
+    about: { kind: textOf(details["kind"]), name: textOf(details["name"]) },
   };
 }
 
-/** A message about a Secret is replaced by the fields and rules it names. */
-function secretless(
-  message: string,
-  masked: (value: unknown) => string,
-  causes: readonly Readonly<Record<string, unknown>>[],
-): string {
-  if (masked(message) === message) return message;
-  const fields = causes.map((cause) => `${String(cause["field"])}: ${String(cause["reason"])}`);
-  return fields.length === 0 ? masked(message) : fields.join("; ");
+function causeText(cause: RefusalCause): string {
+  return cause.field === "" ? cause.message : `${cause.field}: ${cause.message}`;
+}
+
+/** `Invalid value: {…a whole object…}: field is immutable` without the object. */
+function withoutValue(message: string): string {
+  if (message.length <= 200 || !message.startsWith("Invalid value: ")) return message;
+  return message.slice(message.lastIndexOf(": ") + 2);
+}
+
+/** What may be told of a refusal of a Secret: the one rule that people meet, and that there was one at all. */
+function withoutSecrets(message: string): string {
+  return message.includes("field is immutable") ? "field is immutable" : "not valid (the server's words are hidden)";
+}
+
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
 }
 
 function clip(text: string): string {
