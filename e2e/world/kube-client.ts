@@ -32,6 +32,12 @@ export interface KubeAnswer {
   readonly body: unknown;
 }
 
+/** One event of a watch. */
+export interface KubeEvent {
+  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
+  readonly object: KubeObject;
+}
+
 /** What one request carries besides its path. */
 export interface KubeCall {
   readonly body?: unknown;
@@ -94,6 +100,11 @@ export class KubeClient implements Disposable {
     return expectOk(await this.send("POST", path, { body }), `POST ${path}`) as KubeObject;
   }
 
+  /** Replaces what is at a path. */
+  async update(path: string, body: unknown): Promise<KubeObject> {
+    return expectOk(await this.send("PUT", path, { body }), `PUT ${path}`) as KubeObject;
+  }
+
   /** Server-side apply at an object's path, by force. */
   async apply(path: string, body: unknown, manager = "e2e"): Promise<KubeObject> {
     const full = `${path}?fieldManager=${manager}&force=true`;
@@ -112,6 +123,32 @@ export class KubeClient implements Disposable {
   async delete(path: string): Promise<void> {
     const answer = await this.send("DELETE", path);
     if (answer.status !== 404) expectOk(answer, `DELETE ${path}`);
+  }
+
+  /**
+   * Watches a collection from its present state on: `onEvent` hears of every object as ADDED first. Resolves when the
+   * stream ends, for whatever reason; the caller starts again if it wants to go on.
+   */
+  watch(path: string, onEvent: (event: KubeEvent) => void, signal: AbortSignal): Promise<void> {
+    const send = this.#access.url.startsWith("https:") ? httpsRequest : httpRequest;
+    const headers: Record<string, string> = { accept: "application/json" };
+    if (this.#access.token !== undefined) headers["authorization"] = `Bearer ${this.#access.token}`;
+    const options = { headers, signal, ...(this.#access.caData === undefined ? {} : { ca: this.#access.caData }) };
+    return new Promise((resolve) => {
+      const request = send(`${this.#access.url}${path}?watch=true`, options, (response) => {
+        let rest = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk: string) => {
+          const lines = (rest + chunk).split("\n");
+          rest = lines.pop() ?? "";
+          for (const line of lines) onEvent(JSON.parse(line) as KubeEvent);
+        });
+        response.on("error", () => undefined);
+        response.on("close", resolve);
+      });
+      request.on("error", () => resolve());
+      request.end();
+    });
   }
 
   [Symbol.dispose](): void {

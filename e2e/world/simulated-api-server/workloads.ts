@@ -39,6 +39,13 @@ export function progressOf(object: KubeObject, moment: Moment, pace: Pace): Prog
   return make(object, { ...moment, ready, next: ready ? undefined : Math.max(1, pace.readyAfter - moment.age) });
 }
 
+/** Progress of a Pod that a real controller made: what a kubelet would report. */
+export function podProgress(pod: KubeObject, moment: Moment, pace: Pace): Progress {
+  const ready = moment.age >= pace.readyAfter;
+  const next = ready ? undefined : Math.max(1, pace.readyAfter - moment.age);
+  return { status: podStatus(field(pod, "spec"), { ...moment, ready, next }), children: [], next };
+}
+
 interface Stage extends Moment {
   readonly ready: boolean;
   readonly next: number | undefined;
@@ -206,6 +213,8 @@ function podStatus(spec: unknown, stage: Stage): Fields {
 function replicaSet(object: KubeObject, count: { readonly replicas: number; readonly ready: number }): KubeObject {
   const hash = templateHash(object);
   const selector = field(object, "spec", "selector", "matchLabels") as Record<string, string>;
+  const template = field(object, "spec", "template") as Fields;
+  const labels = { ...(field(template, "metadata", "labels") as Fields), "pod-template-hash": hash };
   const set: KubeObject = {
     apiVersion: "apps/v1",
     kind: "ReplicaSet",
@@ -217,7 +226,7 @@ function replicaSet(object: KubeObject, count: { readonly replicas: number; read
     spec: {
       replicas: count.replicas,
       selector: { matchLabels: { ...selector, "pod-template-hash": hash } },
-      template: field(object, "spec", "template"),
+      template: { ...template, metadata: { ...(template["metadata"] as Fields), labels } },
     },
     status: { replicas: count.replicas, readyReplicas: count.ready, availableReplicas: count.ready },
   };
