@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { KubeObject } from "../kube-client.ts";
 import { applyTo, updateManagers, type Writer } from "./apply.ts";
+import { Controllers } from "./controllers.ts";
 import { same } from "./fields.ts";
 import { apiVersionOf, builtinKinds, type Kind, kindKey, kindsOfCrd } from "./kinds.ts";
 import {
@@ -16,9 +17,10 @@ import {
   withoutVersion,
 } from "./object.ts";
 import { jsonPatch, mergePatch } from "./patch.ts";
+import { bucketOf, inVersion, keyOf, type Place } from "./place.ts";
 import { ApiRefusal, badRequest, conflict, notFound } from "./status.ts";
 import { ObjectStore } from "./store.ts";
-import { type Pace, progressOf } from "./workloads.ts";
+import type { Pace } from "./workloads.ts";
 
 /** A cluster to simulate. */
 export interface SimulatedClusterInit {
@@ -28,15 +30,6 @@ export interface SimulatedClusterInit {
   readonly nodes?: number;
   /** How many changes a watch can be behind before it gets 410; 1,000 by default. */
   readonly remembered?: number;
-}
-
-/** Which object a request is about. */
-export interface Place {
-  readonly kind: Kind;
-  /** Empty for cluster-scoped kinds and for all namespaces. */
-  readonly namespace: string;
-  readonly name: string;
-  readonly subresource: string;
 }
 
 /** How to write. */
@@ -61,14 +54,20 @@ export class SimulatedCluster implements Disposable {
   readonly id: string;
   readonly store: ObjectStore;
   readonly #kinds = new Map<string, Kind>(builtinKinds.map((kind) => [kindKey(kind), kind]));
-  readonly #changedAt = new Map<string, number>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #controllers: Controllers;
   pace: Pace;
 
   constructor(init: SimulatedClusterInit) {
     this.id = init.id;
     this.pace = init.pace ?? { readyAfter: 300 };
     this.store = new ObjectStore(init.remembered ?? 1_000);
+    this.#controllers = new Controllers({
+      store: this.store,
+      kinds: () => this.kinds,
+      pace: () => this.pace,
+      writeStatus: (place, status) => this.#writeStatus(place, status),
+      removeWhere: (chosen) => this.#removeWhere(chosen),
+    });
     for (const name of ["default", "kube-system", "kube-public", "kube-node-lease"]) this.#seed("Namespace", name);
     for (let node = 1; node <= (init.nodes ?? 3); node += 1) this.#seed("Node", `node-${node}`);
   }
@@ -146,8 +145,7 @@ export class SimulatedCluster implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+    this.#controllers.stop();
   }
 
   #live(place: Place): KubeObject | undefined {
@@ -248,25 +246,7 @@ export class SimulatedCluster implements Disposable {
     if (place.kind.kind === "Namespace" && object["status"] === undefined) {
       this.#writeStatus(place, { phase: "Active" });
     }
-    this.#changedAt.set(placeKey(place), performance.now());
-    this.#progress(place);
-  }
-
-  #progress(place: Place): void {
-    const id = placeKey(place);
-    clearTimeout(this.#timers.get(id));
-    this.#timers.delete(id);
-    const object = this.#live(place);
-    if (object === undefined) return;
-    const age = performance.now() - (this.#changedAt.get(id) ?? 0);
-    const progress = progressOf(object, { age, time: now() }, this.pace);
-    if (progress === undefined) return;
-    this.#writeStatus(place, progress.status);
-    this.#keepChildren(object, progress.children);
-    if (progress.next === undefined) return;
-    const timer = setTimeout(() => this.#progress(place), progress.next + 1);
-    timer.unref();
-    this.#timers.set(id, timer);
+    this.#controllers.changed(place);
   }
 
   #writeStatus(place: Place, status: Readonly<Record<string, unknown>>): void {
@@ -275,54 +255,8 @@ export class SimulatedCluster implements Disposable {
     this.#replace({ ...place, subresource: "status" }, live, { ...live, status }, controller);
   }
 
-  /** Makes the given children the only Pods and ReplicaSets that the object (or a child of it) controls. */
-  #keepChildren(owner: KubeObject, children: readonly KubeObject[]): void {
-    const uids = new Set([owner.metadata.uid ?? ""]);
-    const wanted = new Set(children.map((child) => `${child.kind}/${child.metadata.name}`));
-    for (const child of children) {
-      const [reference] = ownerReferences(child);
-      const parent = reference === undefined ? undefined : this.#find(reference.kind, child, reference.name);
-      const metadata = { ...child.metadata, ownerReferences: [{ ...reference, uid: parent?.metadata.uid ?? "" }] };
-      const stored = this.#put({ ...child, metadata });
-      uids.add(stored.metadata.uid ?? "");
-    }
-    this.#removeWhere((object) => {
-      const owned = ownerReferences(object).some((reference) => uids.has(reference.uid));
-      return (
-        owned &&
-        (object.kind === "Pod" || object.kind === "ReplicaSet") &&
-        !wanted.has(`${object.kind}/${object.metadata.name}`)
-      );
-    });
-  }
-
-  #find(kind: string, near: KubeObject, name: string): KubeObject | undefined {
-    const found = this.kinds.find((one) => one.kind === kind);
-    if (found === undefined) return undefined;
-    return this.#live({ kind: found, namespace: near.metadata.namespace ?? "", name, subresource: "" });
-  }
-
-  #put(object: KubeObject): KubeObject {
-    const kind = this.kinds.find((one) => one.kind === object.kind && apiVersionOf(one) === object.apiVersion);
-    if (kind === undefined) throw new Error(`not served: ${object.apiVersion} ${object.kind}`);
-    const place: Place = {
-      kind,
-      namespace: object.metadata.namespace ?? "",
-      name: object.metadata.name,
-      subresource: "",
-    };
-    const live = this.#live(place);
-    if (live === undefined) return this.store.put(bucketOf(kind), keyOf(place), born(object));
-    const metadata = { ...live.metadata, ...object.metadata };
-    const next = { ...object, metadata };
-    return same(withoutVersion(live), withoutVersion(next)) ? live : this.store.put(bucketOf(kind), keyOf(place), next);
-  }
-
   #remove(place: Place, live: KubeObject): KubeObject {
-    const id = placeKey(place);
-    clearTimeout(this.#timers.get(id));
-    this.#timers.delete(id);
-    this.#changedAt.delete(id);
+    this.#controllers.forget(place);
     const last = this.store.remove(bucketOf(place.kind), keyOf(place)) ?? live;
     if (place.kind.kind === "CustomResourceDefinition") this.#withdraw(live);
     this.#collect(live.metadata.uid ?? "");
@@ -391,25 +325,6 @@ export class SimulatedCluster implements Disposable {
     const object = born({ apiVersion: "v1", kind: kindName, metadata, spec, status });
     this.store.put(bucketOf(kind), `/${name}`, object);
   }
-}
-
-/** Store bucket of a kind; all versions of a kind share one. */
-export function bucketOf(kind: Kind): string {
-  return `${kind.group}/${kind.plural}`;
-}
-
-/** A stored object as a version of its kind shows it. */
-export function inVersion(object: KubeObject, kind: Kind): KubeObject {
-  const apiVersion = apiVersionOf(kind);
-  return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
-}
-
-function keyOf(place: Place): string {
-  return `${place.kind.namespaced ? place.namespace : ""}/${place.name}`;
-}
-
-function placeKey(place: Place): string {
-  return `${bucketOf(place.kind)}|${keyOf(place)}`;
 }
 
 function patchBy(contentType: string, live: KubeObject, body: unknown): unknown {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
-import type { Place } from "./cluster.ts";
 import type { RequestInfo } from "./faults.ts";
 import type { Kind } from "./kinds.ts";
+import type { Place } from "./place.ts";
 import { ApiRefusal } from "./status.ts";
 
 /** A request path that names a resource. */

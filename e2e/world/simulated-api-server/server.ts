@@ -2,9 +2,10 @@ import { createServer as createHttp, type IncomingMessage, type Server, type Ser
 import { createServer as createHttps } from "node:https";
 import type { KubeAccess, KubeObject } from "../kube-client.ts";
 import type { Certificate } from "./certificate.ts";
-import { bucketOf, inVersion, type Place, SimulatedCluster, type SimulatedClusterInit } from "./cluster.ts";
+import { SimulatedCluster, type SimulatedClusterInit } from "./cluster.ts";
 import { aggregated, coreVersions, groupList, oneGroup, resourceList } from "./discovery.ts";
 import { Faults, type RequestInfo } from "./faults.ts";
+import { bucketOf, inVersion, type Place } from "./place.ts";
 import { parsePath, placeOf, type ResourcePath, readBody, requestInfo } from "./request.ts";
 import { type Authoriser, answerReview, userOfToken } from "./reviews.ts";
 import { filterOf } from "./selector.ts";

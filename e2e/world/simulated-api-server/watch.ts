@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
-import { bucketOf, inVersion, type Place, type SimulatedCluster } from "./cluster.ts";
+import type { SimulatedCluster } from "./cluster.ts";
 import { apiVersionOf } from "./kinds.ts";
+import { bucketOf, inVersion, type Place } from "./place.ts";
 import { type Filter, filterOf } from "./selector.ts";
 import { type Shape, shaped } from "./shape.ts";
 import { ApiRefusal, statusOf } from "./status.ts";
