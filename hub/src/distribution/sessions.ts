@@ -1,0 +1,265 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { type Clock, type ClusterId, Fault, features, type Instant, negotiate, protocol } from "@capstan/proto";
+import {
+  type AgentEvent,
+  type Answer,
+  type ConnectRequest,
+  ConnectResponseSchema,
+  type Hello,
+  type Question,
+  type ReportBatch,
+} from "@capstan/proto/agent";
+import { Outbox } from "./outbox.ts";
+
+/** What the hub says to an agent. */
+export type ToAgent = MessageInitShape<typeof ConnectResponseSchema>;
+
+/** What sessions need of the rooms around them. */
+export interface SessionsOptions {
+  readonly clock: Clock;
+  readonly version: string;
+  /** Whether this hub leads; where to go otherwise. */
+  leadership(): { readonly leading: boolean; readonly endpoint: string };
+  /** Takes note of a hello; throws to refuse the session. Returns the revision in force. */
+  greet(cluster: ClusterId, hello: Hello, signal: AbortSignal): Promise<bigint>;
+  /** Resolves when the batch is durable. */
+  report(cluster: ClusterId, bootId: string, batch: ReportBatch): Promise<void>;
+  heartbeat(cluster: ClusterId, revision: bigint): void;
+  event(cluster: ClusterId, event: AgentEvent): void;
+  /** Told when a cluster's session begins or ends. */
+  onConnection(cluster: ClusterId, connected: boolean): void;
+  heartbeatMs(): number;
+  /** Last batch folded of that boot. */
+  acked(cluster: ClusterId, bootId: string): bigint;
+  onFault(cluster: ClusterId, fault: Fault): void;
+}
+
+interface Session {
+  readonly cluster: ClusterId;
+  readonly outbox: Outbox<ToAgent>;
+  readonly since: Instant;
+  bootId: string;
+}
+
+/** A clock further off than this is told as a fault of the cluster, in milliseconds. */
+const skewLimit = 60_000;
+
+/**
+ * The live sessions, one a cluster: a newer one takes the place of an older (its agent restarted, or its link broke
+ * unseen). Messages are handled in their order; what the hub says is coalesced, so that a slow agent costs little.
+ */
+export class Sessions {
+  readonly #options: SessionsOptions;
+  readonly #sessions = new Map<ClusterId, Session>();
+  readonly #questions = new Map<string, (answer: Answer) => void>();
+  readonly #skews = new Map<ClusterId, Fault>();
+  #asked = 0;
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  isConnected(cluster: ClusterId): boolean {
+    return (this.#sessions.get(cluster)?.bootId ?? "") !== "";
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** The clock fault of a cluster, if its clock is off. */
+  skew(cluster: ClusterId): Fault | undefined {
+    return this.#skews.get(cluster);
+  }
+
+  /** Runs one session until either side ends it. The caller's identity is the cluster's, whatever its messages say. */
+  async *serve(
+    cluster: ClusterId,
+    requests: AsyncIterable<ConnectRequest>,
+    signal: AbortSignal,
+  ): AsyncIterable<ToAgent> {
+    const { leading, endpoint } = this.#options.leadership();
+    if (!leading) {
+      yield goodbye(new Fault("not-leader", { message: "this hub stands by; another one leads." }), 1000, endpoint);
+      return;
+    }
+    const session: Session = { cluster, outbox: new Outbox(), since: this.#options.clock.now(), bootId: "" };
+    this.#replace(session);
+    const leave = () => session.outbox.end();
+    signal.addEventListener("abort", leave, { once: true });
+    const reading = this.#read(session, requests, signal).finally(leave);
+    try {
+      yield* session.outbox;
+    } finally {
+      signal.removeEventListener("abort", leave);
+      this.#end(session);
+      await reading;
+    }
+  }
+
+  /** Tells the agent that its desired state has this revision. */
+  hint(cluster: ClusterId, revision: bigint): void {
+    this.#sessions.get(cluster)?.outbox.push({ message: { case: "hint", value: { revision } } }, "hint");
+  }
+
+  /** Ends a cluster's session, for example because it was revoked. */
+  cut(cluster: ClusterId, fault: Fault): void {
+    const session = this.#sessions.get(cluster);
+    session?.outbox.push(goodbye(fault, 0, ""));
+    session?.outbox.end();
+  }
+
+  /** Ends all sessions: the hub stops or no longer leads. */
+  cutAll(fault: Fault, endpoint: string): void {
+    for (const { outbox } of this.#sessions.values()) {
+      outbox.push(goodbye(fault, 0, endpoint));
+      outbox.end();
+    }
+  }
+
+  /** Asks an agent and yields its answer's parts. Throws `cluster-unreachable`. */
+  async *ask(
+    cluster: ClusterId,
+    question: Omit<Question, "id" | "$typeName">,
+    signal: AbortSignal,
+  ): AsyncIterable<Answer> {
+    const session = this.#sessions.get(cluster);
+    const id = `q${++this.#asked}`;
+    const answers = new Outbox<Answer>(10_000);
+    this.#questions.set(id, (answer) => void answers.push(answer));
+    const stop = () => answers.end();
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      const sent = session?.outbox.push({ message: { case: "question", value: { ...question, id } } }) ?? false;
+      if (!sent) {
+        throw new Fault("cluster-unreachable", {
+          message: `cluster ${cluster} has no session now, so it cannot be asked.`,
+          where: { cluster },
+          next: "It holds course on its own; try again when it is back.",
+        });
+      }
+      for await (const answer of answers) {
+        yield answer;
+        if (!answer.more) return;
+      }
+    } finally {
+      this.#questions.delete(id);
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  async #read(session: Session, requests: AsyncIterable<ConnectRequest>, signal: AbortSignal): Promise<void> {
+    try {
+      for await (const { message } of requests) {
+        if (signal.aborted) return;
+        await this.#handle(session, message, signal);
+      }
+    } catch (thrown) {
+      const fault = Fault.from(thrown);
+      this.#options.onFault(session.cluster, fault);
+      session.outbox.push(goodbye(fault, fault.retryable ? 5000 : 60_000, ""));
+    }
+  }
+
+  async #handle(session: Session, message: ConnectRequest["message"], signal: AbortSignal): Promise<void> {
+    const { cluster } = session;
+    if (message.case !== "hello" && session.bootId === "") {
+      throw new Fault("bad-input", {
+        message: `expected a hello as the first message, found ${message.case ?? "nothing"}.`,
+      });
+    }
+    switch (message.case) {
+      case "hello":
+        await this.#greet(session, message.value, signal);
+        return;
+      case "reports":
+        this.#fold(session, message.value);
+        return;
+      case "heartbeat":
+        this.#options.heartbeat(cluster, message.value.revision);
+        return;
+      case "event":
+        this.#options.event(cluster, message.value);
+        return;
+      case "answer":
+        this.#questions.get(message.value.id)?.(message.value);
+        return;
+      case undefined:
+        // A message of a later version: refused by its code, the session goes on.
+        this.#options.onFault(
+          cluster,
+          new Fault("unsupported", { message: "the agent sent a message of an unknown kind." }),
+        );
+        return;
+    }
+  }
+
+  async #greet(session: Session, hello: Hello, signal: AbortSignal): Promise<void> {
+    const { cluster } = session;
+    const spoken = { protocol: hello.versions?.protocol ?? 0, protocolMin: hello.versions?.protocolMin ?? 0 };
+    const mine = { protocol: protocol.current, protocolMin: protocol.oldest };
+    const agreed = negotiate(mine, spoken);
+    this.#checkClock(cluster, hello);
+    const revision = await this.#options.greet(cluster, hello, signal);
+    session.bootId = hello.bootId;
+    session.outbox.push({
+      message: {
+        case: "welcome",
+        value: {
+          versions: { program: this.#options.version, ...mine, features: [...features] },
+          protocol: agreed,
+          revision,
+          heartbeatMs: this.#options.heartbeatMs(),
+          acked: this.#options.acked(cluster, hello.bootId),
+        },
+      },
+    });
+    this.#options.onConnection(cluster, true);
+  }
+
+  #checkClock(cluster: ClusterId, { now }: Hello): void {
+    const skew = now === undefined ? 0 : timestampMs(now) - this.#options.clock.now();
+    if (Math.abs(skew) <= skewLimit) {
+      this.#skews.delete(cluster);
+      return;
+    }
+    const seconds = Math.round(Math.abs(skew) / 1000);
+    this.#skews.set(
+      cluster,
+      new Fault("clock-skew", {
+        message: `the clock of cluster ${cluster} is ${seconds} s ${skew > 0 ? "ahead of" : "behind"} the hub's.`,
+        where: { cluster },
+        next: "Set both clocks by NTP; times shown are off until then, order is not.",
+      }),
+    );
+  }
+
+  /** Acknowledged when durable; the reading goes on meanwhile. */
+  #fold(session: Session, batch: ReportBatch): void {
+    this.#options.report(session.cluster, session.bootId, batch).then(
+      () => session.outbox.push({ message: { case: "ack", value: { sequence: batch.sequence } } }, "ack"),
+      (thrown: unknown) => this.#options.onFault(session.cluster, Fault.from(thrown)),
+    );
+  }
+
+  #replace(session: Session): void {
+    const before = this.#sessions.get(session.cluster);
+    this.#sessions.set(session.cluster, session);
+    if (before === undefined) return;
+    before.outbox.push(goodbye(new Fault("conflict", { message: "a newer session of this cluster began." }), 5000, ""));
+    before.outbox.end();
+  }
+
+  #end(session: Session): void {
+    session.outbox.end();
+    if (this.#sessions.get(session.cluster) !== session) return;
+    this.#sessions.delete(session.cluster);
+    if (session.bootId !== "") this.#options.onConnection(session.cluster, false);
+  }
+}
+
+function goodbye(fault: Fault, retryAfterMs: number, endpoint: string): ToAgent {
+  const value = { code: fault.code, message: fault.message, retryAfterMs, endpoint };
+  return create(ConnectResponseSchema, { message: { case: "goodbye", value } });
+}
