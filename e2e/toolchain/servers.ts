@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import process from "node:process";
 import { cacheRoot, programName } from "./environment.ts";
 import { withLock } from "./lock.ts";
@@ -23,6 +23,8 @@ const mainPackage: Readonly<Record<ServerName, string>> = {
 
 const moduleFolder = join(import.meta.dirname, "..", "servers");
 const goEnvironment = { ...process.env, CGO_ENABLED: "0" };
+/** Go's usual home is often not on the PATH of shells that no person opened. */
+const usualGo = "/usr/local/go/bin/go";
 
 /** Servers built earlier from the same sources by the same Go (by any Go where there is none on this machine). */
 export async function presentServers(): Promise<ReadonlyMap<ServerName, string>> {
@@ -52,13 +54,17 @@ async function build(folder: string, name: ServerName): Promise<void> {
   const version = name.startsWith("kube") ? ` -X k8s.io/component-base/version.gitVersion=${await pinned()}` : "";
   const args = ["build", "-trimpath", `-ldflags=-s -w${version}`, "-o", fresh, mainPackage[name]];
   try {
-    await sayIfSlow(`building ${programName[name]} from its Go module, once`, () =>
-      run({ program: "go", args, cwd: moduleFolder, env: goEnvironment }),
-    );
+    await sayIfSlow(`building ${programName[name]} from its Go module, once`, () => go(args));
     await rename(fresh, join(folder, programName[name]));
   } finally {
     await rm(fresh, { force: true });
   }
+}
+
+async function go(args: readonly string[]): Promise<string> {
+  const onPath = (process.env["PATH"] ?? "").split(delimiter).some((folder) => existsSync(join(folder, "go")));
+  const program = !onPath && existsSync(usualGo) ? usualGo : "go";
+  return run({ program, args, cwd: moduleFolder, env: goEnvironment });
 }
 
 async function pinned(): Promise<string> {
@@ -72,7 +78,7 @@ async function serverFolder(): Promise<string> {
   for (const file of ["go.mod", "go.sum"]) sources.update(await readFile(join(moduleFolder, file)));
   const ofSources = sources.copy().digest("hex").slice(0, 16);
   const pointer = join(cacheRoot(), "servers", `last-${ofSources}`);
-  const goVersion = await run({ program: "go", args: ["env", "GOVERSION"], cwd: moduleFolder }).catch(() => undefined);
+  const goVersion = await go(["env", "GOVERSION"]).catch(() => undefined);
   if (goVersion === undefined) {
     const last = await readFile(pointer, "utf8").catch(() => undefined);
     if (last === undefined) throw new Error("it is built from its Go module, and there is no go on this machine");

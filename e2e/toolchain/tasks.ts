@@ -1,6 +1,5 @@
 import { basename } from "node:path";
 import process from "node:process";
-import { benches } from "./benches.ts";
 import { build } from "./build.ts";
 import { format, generate, lint } from "./lint.ts";
 import { runProgram } from "./program.ts";
@@ -9,7 +8,7 @@ import { runTests } from "./tests.ts";
 /** The scripts of package.json, which all come through bootstrap.mjs. Each gives the exit code. */
 const tasks: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   start: (args) => runProgram("e2e/playground/main.ts", args),
-  bench: (args) => (args.length === 0 ? benches() : runProgram("e2e/bench/main.ts", args)),
+  bench: (args) => runProgram("e2e/bench/main.ts", args),
   test: (args) => runTests({ rooms: "all", args }),
   "test:unit": (args) => runTests({ rooms: "unit", args }),
   "test:e2e": (args) => runTests({ rooms: "e2e", args }),
