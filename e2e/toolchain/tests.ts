@@ -17,7 +17,7 @@ export interface TestRun {
   readonly full?: boolean;
 }
 
-const unitFiles = ["{proto,hub,agent}/{src,test}/**/*.test.ts", "e2e/{toolchain,walls,world}/**/*.test.ts"];
+const unitFiles = ["{proto,hub,agent}/{src,test}/**/*.test.ts", "e2e/{toolchain,walls,world,playground,bench}/**/*.test.ts"];
 const e2eFiles = ["e2e/{scenarios,interop}/**/*.test.ts"];
 const minute = 60_000;
 
@@ -68,6 +68,7 @@ function hand(tools: Tools): void {
   for (const name of toolNames) {
     const path = lacks.has(name) ? undefined : tools[name];
     if (path !== undefined) process.env[`CAPSTAN_${programName[name].toUpperCase().replaceAll("-", "_")}`] = path;
+    if (path !== undefined && name === "kubeApiserver") process.env["KUBEBUILDER_ASSETS"] ??= dirname(path);
     if (path !== undefined && name === "helm") process.env["PATH"] = `${dirname(path)}:${process.env["PATH"] ?? ""}`;
   }
 }
