@@ -272,7 +272,8 @@ export class SimulatedCluster implements Disposable {
   }
 
   #orphan(uid: string): void {
-    for (const { bucket, key, object } of [...this.store.all()]) {
+    const all = Array.from(this.store.all()); // the store changes on the way
+    for (const { bucket, key, object } of all) {
       const left = ownerReferences(object).filter((owner) => owner.uid !== uid);
       if (left.length === ownerReferences(object).length) continue;
       this.store.put(bucket, key, { ...object, metadata: { ...object.metadata, ownerReferences: left } });

@@ -25,6 +25,7 @@ const listKeys: Readonly<Record<string, readonly (readonly string[])[]>> = {
 
 const defaults: Readonly<Record<string, Json>> = { protocol: "TCP" };
 
+/** A JSON object, as opposed to a list or a scalar. */
 export function isObject(value: Json): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
@@ -44,6 +45,11 @@ export function itemStep(list: string, item: Json): string | undefined {
 /** Whether every item of a list has a key, so that the list merges item by item. */
 export function isKeyed(list: string, value: Json): value is JsonObject[] {
   return Array.isArray(value) && value.length > 0 && value.every((item) => itemStep(list, item) !== undefined);
+}
+
+/** A JSON value as text: strings as they are, nothing as the empty text, all else as JSON. */
+export function textOf(value: unknown): string {
+  return typeof value === "string" ? value : value === undefined || value === null ? "" : JSON.stringify(value);
 }
 
 /** All fields that a value sets; maps and keyed lists are walked, all else is a leaf. */
@@ -96,6 +102,7 @@ export function overlap(left: FieldSet, right: FieldSet): FieldSet {
   return result;
 }
 
+/** A set without deeper steps: a leaf, or nothing. */
 export function isLeaf(set: FieldSet): boolean {
   return Object.keys(set).length === 0;
 }

@@ -1,4 +1,5 @@
 import type { RequestInfo } from "./faults.ts";
+import { textOf } from "./fields.ts";
 
 /** Whether a request is allowed; a text is the reason why not. */
 export type Authoriser = (request: RequestInfo) => true | string;
@@ -25,13 +26,13 @@ export function answerReview(request: RequestInfo, body: unknown, authorise: Aut
   const answer = (status: Fields) => ({ ...(body as Fields), metadata: { creationTimestamp: null }, status });
   switch (request.resource) {
     case "tokenreviews":
-      return answer({ authenticated: true, user: { username: userOfToken(String(spec["token"] ?? "")) } });
+      return answer({ authenticated: true, user: { username: userOfToken(textOf(spec["token"])) } });
     case "selfsubjectreviews":
       return answer({ userInfo: { username: request.user } });
     case "selfsubjectaccessreviews":
       return answer(review(asked(spec, request.user), authorise));
     case "subjectaccessreviews":
-      return answer(review(asked(spec, String(spec["user"] ?? "")), authorise));
+      return answer(review(asked(spec, textOf(spec["user"])), authorise));
     case "serviceaccounts/token":
       return answer({
         token: tokenOf(request.namespace, request.name),
@@ -44,7 +45,7 @@ export function answerReview(request: RequestInfo, body: unknown, authorise: Aut
 
 function asked(spec: Fields, user: string): RequestInfo {
   const about = (spec["resourceAttributes"] ?? {}) as Fields;
-  const text = (name: string) => String(about[name] ?? "");
+  const text = (name: string) => textOf(about[name]);
   const resource = text("subresource") === "" ? text("resource") : `${text("resource")}/${text("subresource")}`;
   return {
     verb: text("verb"),

@@ -1,4 +1,5 @@
 import type { KubeObject } from "../kube-client.ts";
+import { textOf } from "./fields.ts";
 import { badRequest } from "./status.ts";
 
 /** Whether an object passes. */
@@ -50,7 +51,7 @@ function fieldFilter(part: string): Filter {
     const found = path
       .split(".")
       .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], object);
-    return String(found ?? "");
+    return textOf(found);
   };
   return operator === "!=" ? (object) => read(object) !== value : (object) => read(object) === value;
 }

@@ -26,15 +26,18 @@ export function statusOf(refusal: ApiRefusal): Record<string, unknown> {
   };
 }
 
+/** 404: no such object. */
 export function notFound(plural: string, name: string): ApiRefusal {
   return new ApiRefusal(404, "NotFound", `${plural} "${name}" not found`, { name, kind: plural });
 }
 
+/** 409: the object is not what the writer took it for. */
 export function conflict(plural: string, name: string, why: string): ApiRefusal {
   const message = `Operation cannot be fulfilled on ${plural} "${name}": ${why}`;
   return new ApiRefusal(409, "Conflict", message, { name, kind: plural });
 }
 
+/** 400: the request itself is wrong. */
 export function badRequest(message: string): ApiRefusal {
   return new ApiRefusal(400, "BadRequest", message);
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { KubeObject } from "../kube-client.ts";
+import { textOf } from "./fields.ts";
 
 /** What the controllers of a real cluster would have made of an object by now. */
 export interface Progress {
@@ -66,7 +67,7 @@ const makers: Readonly<Record<string, Maker>> = {
 
 function isBroken(podSpec: unknown): boolean {
   const containers = (field(podSpec, "containers") ?? []) as readonly Fields[];
-  return containers.some((container) => String(container["image"] ?? "").includes("broken"));
+  return containers.some((container) => textOf(container["image"]).includes("broken"));
 }
 
 function deployment(object: KubeObject, stage: Stage): Progress {
