@@ -15,7 +15,7 @@ import type {
 } from "./model.ts";
 import { isHealthyThere, offlineForMs } from "./observe.ts";
 import { dispatchOf, note, type Stepping, self, wake } from "./stepping.ts";
-import { atMost } from "./strategy.ts";
+import { atMost, counted } from "./strategy.ts";
 import { denominator, isBreached, isConcluded, isOpen, stageLimit, type Tally, tally, total } from "./tally.ts";
 
 /** What holds a run although nothing is in flight. */
@@ -230,8 +230,9 @@ function successorOf({ rec, facts }: Stepping, board: Board, move: Move): "go" |
   board.bringers ??= bringersOf(rec.members);
   const at = board.bringers.get(move.target)?.find((index) => rec.members[index]?.cluster === move.successor);
   const status = at === undefined ? undefined : rec.clusters[at]?.status;
-  if (status?.is === "Done") return "go";
-  if (status !== undefined) return isInFlight(status) || isUnstarted(status) ? "wait" : "defer";
+  if (status !== undefined && (isInFlight(status) || isUnstarted(status))) return "wait";
+  if (status !== undefined && status.is !== "Done") return "defer";
+  // Done is not enough: the new place may have fallen ill, or left the fleet, since.
   const fact = facts.of(move.successor)?.target(move.target);
   return fact !== undefined && isHealthyThere(fact) ? "go" : "defer";
 }
@@ -271,7 +272,9 @@ function isSame(a: StagePhase, b: StagePhase): boolean {
 
 function stageReason(to: StagePhase, count: Tally): string {
   if (to.phase !== "Dispatching") return to.phase === "Verifying" ? "all are dispatched" : countText(count);
-  return to.limit === null ? `${to.of} clusters, no limit` : `at most ${to.limit} of ${to.of} clusters at once`;
+  return to.limit === null
+    ? `${counted(to.of, "cluster")}, no limit`
+    : `at most ${to.limit} of ${counted(to.of, "cluster")} at once`;
 }
 
 /** `7 done, 1 failed, 2 deferred`. */

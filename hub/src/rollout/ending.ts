@@ -80,9 +80,11 @@ export function settleRollback(stepping: Stepping): void {
   const covered = scopeOf(rec, status.scope);
   for (const [index, run] of rec.clusters.entries()) {
     const cluster = rec.members[index]?.cluster;
-    if (cluster === undefined || run.attempt === 0 || !good || !covered.has(cluster)) continue;
-    const to = { is: "RolledBack", run: status.run } as const;
-    note(stepping, "rolled back", { of: "cluster", index, cluster, to });
+    if (cluster === undefined || run.attempt === 0 || !covered.has(cluster)) continue;
+    // What a failed rollback took over in flight is its own to explain; what had failed before stays told as it was.
+    if (!good && !isInFlight(run.status)) continue;
+    const to = { is: good ? "RolledBack" : "Superseded", run: status.run } as const;
+    note(stepping, good ? "rolled back" : "taken over", { of: "cluster", index, cluster, to });
   }
   for (const [stage, run] of rec.stages.entries()) {
     if (!isConcluded(run)) note(stepping, "the run was rolled back", { of: "stage", stage, to: { phase: "Aborted" } });

@@ -26,16 +26,11 @@ export function allAtOnce(): Strategy {
   return { name: "AllAtOnce", shape: { kind: "all" }, ...base, ...free };
 }
 
-/** Of a rollback, and of a retry: everything at once, whatever fails, under the deadlines of the run it follows. */
+/** Of a rollback, and of a retry: everything at once, whatever fails, and 5 s of health are enough. */
 export function rollbackStrategy(of: Strategy): Strategy {
-  return {
-    ...of,
-    name: "rollback",
-    shape: { kind: "all" },
-    maxFailures: null,
-    onFailure: "continue",
-    maxConcurrency: null,
-  };
+  const free = { maxFailures: null, onFailure: "continue", maxConcurrency: null } as const;
+  const stableForMs = Math.min(of.stableForMs, 5 * second);
+  return { ...of, name: "rollback", shape: { kind: "all" }, ...free, stableForMs };
 }
 
 /** Of late clusters: their own budget (a quarter at once), and one failure does not stop the others. */
@@ -147,4 +142,9 @@ function isObject(value: Json | undefined): value is JsonObject {
 
 function bad(field: string, message: string, next: string): Fault {
   return new Fault("bad-input", { message, where: { field: `spec.strategy.${field}` }, next });
+}
+
+/** `1 cluster`, `2 clusters`. */
+export function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

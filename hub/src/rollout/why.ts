@@ -1,8 +1,19 @@
 import type { ClusterId, Instant } from "@capstan/proto";
 import { assertNever } from "@capstan/proto";
 import { isInFlight, isOver, isUnstarted } from "./fold.ts";
-import type { ClusterFact, ClusterRun, Facts, PlannedCluster, Reason, Rule, RunPhase, RunState } from "./model.ts";
+import type {
+  ClusterFact,
+  ClusterRun,
+  ClusterStatusName,
+  Facts,
+  PlannedCluster,
+  Reason,
+  Rule,
+  RunPhase,
+  RunState,
+} from "./model.ts";
 import { offlineForMs, type Step, stepOf, troubleText } from "./observe.ts";
+import { counted } from "./strategy.ts";
 import { isConcluded, isOpen, stageLimit, tally } from "./tally.ts";
 
 const shown = 10;
@@ -83,7 +94,7 @@ function blockOf(state: RunState, facts: Facts): Reason | null {
       return heldOn(state, status);
     case "Aborting": {
       const names = inFlightOf(state);
-      const text = `${lane} is being aborted by ${status.by}; ${names.length} clusters are in flight`;
+      const text = `${lane} is being aborted by ${status.by}; ${counted(names.length, "cluster")} in flight`;
       return { ...reason("aborting", text, since, "it ends when they have finished"), clusters: names.slice(0, shown) };
     }
     case "RollingBack": {
@@ -113,7 +124,7 @@ function stopped(state: RunState, status: Phase<"Paused">): Reason {
   const untouched = new Set(
     members.filter((_, index) => state.clusters[index]?.attempt === 0).map((one) => one.cluster),
   );
-  const text = `${lane} ${cause.subject === "" ? "" : `"${cause.subject}" `}is paused: ${status.reason}${told}; ${untouched.size} clusters were not touched`;
+  const text = `${lane} ${cause.subject === "" ? "" : `"${cause.subject}" `}is paused: ${status.reason}${told}; ${counted(untouched.size, "cluster")} not touched`;
   const next = `capstan rollout rollback ${lane}, capstan rollout retry ${lane}, or push a fix`;
   return { ...reason("failures", text, state.since, next), clusters: failures.slice(0, shown) };
 }
@@ -149,7 +160,8 @@ function heldOn(state: RunState, status: Phase<"Held">): Reason {
 function stageReason(state: RunState, at: number, facts: Facts): Reason | null {
   const indices = state.clusters.flatMap((run, index) => (run.stage === at ? [index] : []));
   const flying = indices.filter((index) => isInFlight(state.clusters[index]?.status ?? { is: "Pending" }));
-  const first = flying[0] ?? indices.find((index) => isUnstarted(state.clusters[index]?.status ?? { is: "Removed" }));
+  const first =
+    slowest(state, flying) ?? indices.find((index) => isUnstarted(state.clusters[index]?.status ?? { is: "Removed" }));
   if (first === undefined) return null;
   const found = whyCluster(state, first, facts);
   if (found === null || flying.length < 2) return found;
@@ -157,6 +169,14 @@ function stageReason(state: RunState, at: number, facts: Facts): Reason | null {
   const text = `${state.plan.stages[at]?.name ?? "stage"}: ${flying.length} clusters are in flight; ${found.text}`;
   return { ...found, text, clusters };
 }
+
+/** The one that is least far: it is what the others will be waiting for. */
+function slowest(state: RunState, flying: readonly number[]): number | undefined {
+  const rank = (index: number) => order.indexOf(state.clusters[index]?.status.is ?? "Healthy");
+  return flying.reduce((a: number | undefined, b) => (a === undefined || rank(b) < rank(a) ? b : a), undefined);
+}
+
+const order: readonly ClusterStatusName[] = ["Dispatched", "Acked", "Applying", "Progressing", "Healthy"];
 
 function failed({ run, member, state }: Seen, message: string): Reason {
   const next = `capstan rollout retry ${state.plan.lane} --failed, capstan rollout rollback ${state.plan.lane}, or push a fix`;

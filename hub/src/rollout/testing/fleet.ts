@@ -26,6 +26,8 @@ interface SimTarget {
 
 interface SimCluster {
   connected: boolean;
+  /** Connected, but it does not take what it is told. */
+  deaf: boolean;
   lastSeen: Instant;
   revision: number;
   readonly desired: Map<TargetKey, { generation: number; content: Digest }>;
@@ -53,7 +55,7 @@ export class SimFleet {
 
   add(id: ClusterId, connected = true): void {
     const maps = { desired: new Map(), held: new Map(), healthSince: new Map(), fates: new Map() };
-    this.clusters.set(id, { connected, lastSeen: this.now, revision: 0, ...maps });
+    this.clusters.set(id, { connected, deaf: false, lastSeen: this.now, revision: 0, ...maps });
   }
 
   /** Gives a cluster a target that it holds, healthy, since long ago. */
@@ -71,6 +73,10 @@ export class SimFleet {
     cluster.connected = connected;
   }
 
+  deafen(id: ClusterId, deaf: boolean): void {
+    this.#of(id).deaf = deaf;
+  }
+
   fate(id: ClusterId, content: Digest, fate: Fate): void {
     this.#of(id).fates.set(content, fate);
   }
@@ -79,9 +85,8 @@ export class SimFleet {
   dispatch({ cluster: id, moves, again, id: operation }: Dispatch): void {
     const cluster = this.clusters.get(id);
     if (cluster === undefined) return;
-    const seen = `${operation}`;
-    const fresh = again && !this.#operations.has(seen);
-    this.#operations.add(seen);
+    const fresh = again && !this.#operations.has(operation);
+    this.#operations.add(operation);
     const changed = moves.filter(({ target, to }) => fresh || (cluster.desired.get(target)?.content ?? null) !== to);
     if (changed.length === 0) return;
     cluster.revision += 1;
@@ -100,6 +105,7 @@ export class SimFleet {
     for (const cluster of this.clusters.values()) {
       if (!cluster.connected) continue;
       cluster.lastSeen = now;
+      if (cluster.deaf) continue;
       for (const target of cluster.held.keys()) if (!cluster.desired.has(target)) cluster.held.delete(target);
       for (const [target, { generation, content }] of cluster.desired) {
         if ((cluster.held.get(target)?.generation ?? 0) < generation)

@@ -92,6 +92,10 @@ export class Script {
       case "online":
         for (const id of args) this.#fleet.connect(id as ClusterId, verb === "online");
         return;
+      case "deaf":
+      case "hears":
+        for (const id of args) this.#fleet.deafen(id as ClusterId, verb === "deaf");
+        return;
       case "leave":
         this.#fleet.clusters.delete(first as ClusterId);
         return;
