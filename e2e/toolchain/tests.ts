@@ -17,7 +17,10 @@ export interface TestRun {
   readonly full?: boolean;
 }
 
-const unitFiles = ["{proto,hub,agent}/{src,test}/**/*.test.ts", "e2e/{toolchain,walls,world,playground,bench}/**/*.test.ts"];
+const unitFiles = [
+  "{proto,hub,agent}/{src,test}/**/*.test.ts",
+  "e2e/{toolchain,walls,world,playground,bench}/**/*.test.ts",
+];
 const e2eFiles = ["e2e/{scenarios,interop}/**/*.test.ts"];
 const minute = 60_000;
 
