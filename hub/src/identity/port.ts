@@ -29,43 +29,49 @@ export interface Signer {
 /** A new verification key, vouched for by an existing one. */
 export interface KeyEndorsement {
   readonly key: VerificationKey;
-  /** Over `capstan key endorsement v1\n` followed by the raw public key. */
+  /** Over `signedBytes(domains.verificationKey, publicKey)`. */
   readonly by: KeyedSignature;
 }
 
-/** A bundle made unreadable for those who are not given its key. */
+/** A bundle made unreadable for those who are not given its key; the fields of `BundleEnvelope`. */
 export interface SealedBundle {
-  /** Which bundle secret the key was derived from. */
+  /** Which bundle secret the content key was derived from. */
   readonly keyId: string;
-  /** 12 bytes nonce, ciphertext, 16 bytes tag. The same content gives the same bytes, so that a second put is harmless. */
-  readonly bytes: Uint8Array;
+  /** 12 bytes. */
+  readonly nonce: Uint8Array;
+  /** Ciphertext and 16 bytes tag. */
+  readonly ciphertext: Uint8Array;
 }
 
-/** Encrypts bundles and hands their keys to clusters. */
+/** A content key, sealed to a cluster; the fields of `SealedKey`. */
+export interface SealedContentKey {
+  readonly ephemeralPublic: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly sealed: Uint8Array;
+}
+
+/** Encrypts bundles and hands their keys to clusters. `digest` is the text of the content's digest, authenticated as well. */
 export interface Sealing {
-  /** AES-256-GCM under HKDF(bundle secret, key id, digest). The digest is authenticated too. */
-  encrypt(digestHex: string, plain: Uint8Array): SealedBundle;
+  /**
+   * AES-256-GCM under HKDF(bundle secret, key id, digest). The nonce is derived from the content, so that storing the same
+   * bundle twice gives the same bytes, whoever stores it.
+   */
+  encrypt(digest: string, plain: Uint8Array): SealedBundle;
   /** Throws `digest-mismatch` when bytes, key or digest do not belong together. */
-  decrypt(digestHex: string, sealed: SealedBundle): Uint8Array;
-  /** The current secret's id: a bundle stored under another one must be stored anew before it is named. */
+  decrypt(digest: string, sealed: SealedBundle): Uint8Array;
+  /** The current secret's id: a bundle stored under another one stays readable as long as that secret's file is kept. */
   currentKeyId(): string;
   /**
-   * The bundle's key, sealed to a cluster's X25519 key (hex): 32 bytes ephemeral public key, 12 bytes nonce, ciphertext,
-   * 16 bytes tag. `context` is authenticated; give the cluster id. The bytes differ at each call: keep what you made.
+   * The content key of a bundle, sealed to an X25519 public key (32 bytes, hex). Differs at each call: keep what you made.
+   * Throws `bad-input` for what is no public key.
    */
-  sealKey(
-    digestHex: string,
-    keyId: string,
-    recipient: { readonly sealingKey: string; readonly context: string },
-  ): Uint8Array;
+  sealKey(bundle: { readonly digest: string; readonly keyId: string }, sealingKey: string): SealedContentKey;
 }
 
 /** A certificate for a cluster's agent. */
 export interface IssuedCertificate {
-  /** PEM of the leaf alone. */
-  readonly certificate: string;
-  /** PEM of the CA. */
-  readonly ca: string;
+  /** The leaf, DER. */
+  readonly certificate: Uint8Array;
   readonly notAfter: number;
   /** Hex SHA-256 over the leaf's SubjectPublicKeyInfo. */
   readonly tlsKey: string;
@@ -86,26 +92,26 @@ export interface Authority {
   readonly fleet: string;
   /** Lower-case hex SHA-256 over the CA certificate's DER: the pin in join tokens. */
   readonly pin: string;
-  /** PEM. */
-  readonly ca: string;
+  /** The CA's certificate, DER. */
+  readonly ca: Uint8Array;
   /**
-   * Takes only the public key from a PKCS#10 request (PEM), after checking its proof of possession; subject and names are
+   * Takes only the public key from a PKCS#10 request (DER), after checking its proof of possession; subject and names are
    * the hub's own. Throws `bad-input` for a broken request or another key type than P-256.
    */
   issue(request: {
-    readonly csr: string;
+    readonly csr: Uint8Array;
     readonly cluster: ClusterId;
     readonly now: number;
   }): Promise<IssuedCertificate>;
   /** The key of a request without issuing anything: its `tlsKey`. Same faults as `issue`. */
-  inspect(csr: string): Promise<string>;
+  inspect(csr: Uint8Array): Promise<string>;
   /**
    * A client's certificate (DER), not yet believed by anybody. Throws `certificate-refused` for another CA, a server
    * certificate, none or more than one URI name, another fleet; `clock-skew` when not yet valid.
    */
-  identify(der: Uint8Array, now: number): Promise<PeerIdentity>;
-  /** Whether `signature` (ECDSA P-256, SHA-256, DER or raw) over `bytes` was made by the key of this certificate (DER). */
-  possesses(der: Uint8Array, bytes: Uint8Array, signature: Uint8Array): Promise<boolean>;
+  identify(der: Uint8Array, now: number): PeerIdentity;
+  /** Whether `signature` (ECDSA P-256, SHA-256, DER) over `bytes` was made by the key of this certificate (DER). */
+  possesses(der: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean;
 }
 
 /** Lets agents into NATS: user JWTs of account AGENTS with the strict grant for one cluster. */
