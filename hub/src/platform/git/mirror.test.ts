@@ -6,6 +6,7 @@ import type { Credential } from "../../sources/model.ts";
 import { parseRepository } from "../../sources/repository.ts";
 import { parseRevision } from "../../sources/revision.ts";
 import type { GitBackend } from "./backend.ts";
+import { IsomorphicGit } from "./isomorphic.ts";
 import { DiskMirror, defaultTreeLimits } from "./mirror.ts";
 import { NativeGit } from "./native.ts";
 import { GitHttpServer, scratch, TestRepository } from "./testing.ts";
@@ -199,6 +200,16 @@ function behaves(makeBackend: MakeBackend): void {
     assert.equal((await fetching).code, "cancelled");
   });
 }
+
+suite("isomorphic-git, where there is no git command", () => {
+  behaves(() => new IsomorphicGit());
+
+  test("needs Git for local paths", async () => {
+    await using at = await world(() => new IsomorphicGit());
+    const fault = await faultOf(at.mirror.fetch(parseRepository(at.directory), undefined, never));
+    assert.equal(fault.code, "tool-missing");
+  });
+});
 
 suite("native Git", () => {
   behaves(native);

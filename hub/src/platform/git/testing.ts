@@ -57,6 +57,8 @@ export class TestRepository {
 
   async #git(args: readonly string[], input: string): Promise<string> {
     const started = run("git", ["--git-dir", this.directory, ...args], { maxBuffer: 64 * 1024 * 1024 });
+    // Commands that read no input may be gone before it is closed.
+    started.child.stdin?.on("error", () => undefined);
     started.child.stdin?.end(input);
     return (await started).stdout;
   }

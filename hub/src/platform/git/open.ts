@@ -1,0 +1,82 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { access, constants, readFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import { type Clock, Fault } from "@capstan/proto";
+import type { SecretReader, SecretReference } from "../../sources/port.ts";
+import type { WebhookCrypto } from "../../sources/webhook.ts";
+import { IsomorphicGit } from "./isomorphic.ts";
+import { DiskMirror, defaultTreeLimits } from "./mirror.ts";
+import { NativeGit } from "./native.ts";
+
+/** What the mirrors need of the process. */
+export interface OpenMirrorOptions {
+  /** The mirrors' directory, in the hub's data directory. They can be fetched again at any time. */
+  readonly directory: string;
+  /** The hub's `PATH`. */
+  readonly path: string;
+  readonly clock: Clock;
+}
+
+/** Mirrors by native Git where it is on PATH, else by isomorphic-git (HTTP and HTTPS only, slower on large repositories). */
+export async function openMirror(options: OpenMirrorOptions): Promise<{ mirror: DiskMirror; backend: string }> {
+  const git = await findOnPath("git", options.path);
+  const home = join(options.directory, "home");
+  const backend =
+    git === undefined ? new IsomorphicGit() : new NativeGit({ git, home, path: options.path, readers: 64 });
+  const { directory, clock } = options;
+  const mirror = new DiskMirror({ directory, backend, limits: defaultTreeLimits, now: () => clock.now() });
+  return { mirror, backend: backend.name };
+}
+
+/** Reads secrets from files and from the variables that the hub was started with. */
+export function secretReader(environment: Readonly<Record<string, string | undefined>>): SecretReader {
+  return { read: (reference) => readSecret(reference, environment) };
+}
+
+/** HMAC and comparison for webhooks. */
+export const webhookCrypto: WebhookCrypto = {
+  hmacSha256Hex: (secret, body) => createHmac("sha256", secret).update(body).digest("hex"),
+  equalInConstantTime: (one, other) => {
+    const [left, right] = [Buffer.from(one), Buffer.from(other)];
+    return left.length === right.length && timingSafeEqual(left, right);
+  },
+};
+
+/** The first executable of that name in a PATH; an absolute name is looked at as it is. */
+export async function findOnPath(name: string, path: string): Promise<string | undefined> {
+  const candidates = name.startsWith("/") ? [name] : path.split(delimiter).map((directory) => join(directory, name));
+  for (const candidate of candidates) {
+    const there = await access(candidate, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (there) return candidate;
+  }
+  return undefined;
+}
+
+async function readSecret(
+  reference: SecretReference,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<string> {
+  if ("env" in reference) {
+    const value = environment[reference.env];
+    if (value !== undefined && value !== "") return value;
+    throw absent(`the variable ${reference.env}`);
+  }
+  try {
+    const text = (await readFile(reference.file, "utf8")).replace(/\r?\n$/, "");
+    if (text !== "") return text;
+  } catch (cause) {
+    throw absent(`the file ${reference.file}`, cause);
+  }
+  throw absent(`the file ${reference.file}`);
+}
+
+function absent(what: string, cause?: unknown): Fault {
+  return new Fault("bad-config", {
+    message: `expected a secret in ${what}, found none.`,
+    next: "Put it there, or correct the reference in the hub's config.",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
