@@ -12,7 +12,10 @@ interface Wall {
 const walls: readonly Wall[] = [
   { name: "types", look: () => check("tsc", ["-p", "."]) },
   { name: "format", look: () => check("biome", ["check", "."]) },
-  { name: "promises, switches, any", look: () => check("oxlint", ["--type-aware", "--deny-warnings", "."]) },
+  {
+    name: "promises, switches, any",
+    look: () => check("oxlint", ["--type-aware", "--deny-warnings", "--format=unix", "."]),
+  },
   { name: "rooms", look: rooms },
   { name: "dead code", look: () => check("knip", ["--no-progress"]) },
   { name: "contract: lint", look: () => check("buf", ["lint", "proto"]) },
