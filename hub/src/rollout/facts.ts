@@ -1,0 +1,76 @@
+import type { ClusterId, Instant, TargetKey } from "@capstan/proto";
+import { Health as WireHealth, Phase as WirePhase } from "@capstan/proto/agent";
+import type { TargetStatus } from "../status/model.ts";
+import type { ClusterFact, Facts, Health, LaneKey, Phase, RunPhase, TargetReport } from "./model.ts";
+import type { Assignments, ClusterView, RemovalGuard } from "./port.ts";
+
+const healths: Record<number, Health> = {
+  [WireHealth.HEALTHY]: "Healthy",
+  [WireHealth.PROGRESSING]: "Progressing",
+  [WireHealth.DEGRADED]: "Degraded",
+  [WireHealth.SUSPENDED]: "Suspended",
+  [WireHealth.MISSING]: "Missing",
+};
+
+const phases: Record<number, Phase> = {
+  [WirePhase.WAITING]: "Held",
+  [WirePhase.FETCHING]: "Pending",
+  [WirePhase.APPLYING]: "Applying",
+  [WirePhase.SETTLING]: "Applied",
+  [WirePhase.DONE]: "Applied",
+  [WirePhase.FAILED]: "Failed",
+  [WirePhase.ROLLED_BACK]: "Failed",
+  [WirePhase.REMOVING]: "Applying",
+  [WirePhase.OBSERVED]: "Observed",
+};
+
+/** What the executor may know of the fleet at one moment. */
+export function factsOf(
+  now: Instant,
+  views: { readonly assignments: Assignments; readonly clusters: ClusterView; readonly guard: RemovalGuard },
+  rollback: RunPhase | undefined,
+): Facts {
+  return {
+    now,
+    listeningSince: views.clusters.listeningSince,
+    of: (cluster) => clusterFact(cluster, views),
+    heldRemoval: (cluster, target) => views.guard.held(cluster, target),
+    ...(rollback === undefined ? {} : { rollback }),
+  };
+}
+
+function clusterFact(
+  cluster: ClusterId,
+  { assignments, clusters }: { readonly assignments: Assignments; readonly clusters: ClusterView },
+): ClusterFact | undefined {
+  const seen = clusters.status(cluster);
+  if (seen === undefined) return undefined;
+  return {
+    connected: seen.connected,
+    lastSeen: seen.status.lastSeen,
+    revision: assignments.revision(cluster),
+    target: (target: TargetKey) => ({
+      desired: assignments.held(cluster, target) ?? null,
+      reported: reported(seen.status.targets.get(target)),
+    }),
+  };
+}
+
+function reported(status: TargetStatus | undefined): TargetReport | null {
+  if (status === undefined) return null;
+  const { report, healthSince } = status;
+  const [problem] = report.problems;
+  return {
+    generation: Number(report.generation),
+    phase: phases[report.phase] ?? "Pending",
+    health: healths[report.health] ?? "Unknown",
+    healthSince,
+    error: problem?.message ?? (report.healthMessage === "" ? "" : report.healthMessage),
+  };
+}
+
+/** `set:lane` taken apart; the set is `namespace/name`. */
+export function splitLane(lane: LaneKey): { readonly owner: string; readonly name: string } {
+  const at = lane.indexOf(":");
+  return { owner: lane.slice(0, at), name: lane.slice(at + 1) };
+}

@@ -1,0 +1,50 @@
+import type { ClusterId, Digest, Instant, TargetKey } from "@capstan/proto";
+import type { Change as DesiredChange, TargetContent } from "../distribution/model.ts";
+import type { ClusterStatus } from "../status/model.ts";
+import type { Assigned, ClusterAtPlan, LaneKey, Pin, RunId } from "./model.ts";
+
+/** A run's record as bytes: the truth is what `head` counts; entries beyond it were never decided. */
+export interface RolloutStore {
+  /** The heads of all runs, in any order. */
+  heads(signal: AbortSignal): Promise<Uint8Array[]>;
+  /** Appends an entry and then names it in the head: both or, after a crash between, an entry that counts for nothing. */
+  append(run: RunId, entry: Uint8Array, head: (sequence: bigint) => Uint8Array, signal: AbortSignal): Promise<bigint>;
+  /** Entries up to and including `last`, in their order. */
+  read(run: RunId, last: bigint, signal: AbortSignal): Promise<Uint8Array[]>;
+  pins(signal: AbortSignal): Promise<Pin[]>;
+  savePin(pin: Pin, signal: AbortSignal): Promise<void>;
+  deletePin(lane: LaneKey, signal: AbortSignal): Promise<void>;
+}
+
+/** Desired states, as rollouts read and change them. */
+export interface Assignments {
+  /** What the signed states hold of a lane now. */
+  ofLane(lane: LaneKey): readonly Assigned[];
+  held(cluster: ClusterId, target: TargetKey): { readonly generation: number; readonly content: Digest } | undefined;
+  revision(cluster: ClusterId): number;
+  content(cluster: ClusterId, target: TargetKey): TargetContent | undefined;
+  assign(cluster: ClusterId, target: TargetKey, change: DesiredChange): void;
+}
+
+/** Clusters as rollouts see them. */
+export interface ClusterView {
+  all(): readonly ClusterAtPlan[];
+  /** Undefined: no longer in the fleet. */
+  status(cluster: ClusterId): { readonly connected: boolean; readonly status: ClusterStatus } | undefined;
+  readonly listeningSince: Instant;
+}
+
+/** The deletion guard's word. */
+export interface RemovalGuard {
+  /** What each run wants to remove now; asked about before it goes. */
+  want(
+    lane: LaneKey,
+    removals: readonly { readonly target: TargetKey; readonly cluster: ClusterId; readonly moves: boolean }[],
+  ): void;
+  held(cluster: ClusterId, target: TargetKey): string | undefined;
+  done(
+    lane: LaneKey,
+    removals: readonly { readonly target: TargetKey; readonly cluster: ClusterId; readonly moves: boolean }[],
+    signal: AbortSignal,
+  ): Promise<void>;
+}
