@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { Fault, faultText } from "@capstan/proto";
+import { seededChance } from "@capstan/proto/testing";
+import { webhookCrypto } from "../platform/git/open.ts";
+import { scheduleOf, sourcesFragment } from "./config.ts";
+import { credentialFor, ruleFor } from "./credentials.ts";
+import { normalisePath, resolvePath } from "./path.ts";
+import { parseRepository, sameRepository } from "./repository.ts";
+import { candidates, parseRevision } from "./revision.ts";
+import { defaultSchedule, nextLookMs } from "./schedule.ts";
+import { readPush } from "./webhook.ts";
+
+const codeOf = (run: () => unknown): string => {
+  try {
+    run();
+  } catch (thrown) {
+    return Fault.from(thrown).code;
+  }
+  return "none";
+};
+
+suite("repositories", () => {
+  test("one repository has one key, whatever way it is written", () => {
+    const { key, url } = parseRepository("https://Git.Example.com:443/Team/Fleet.git/");
+    assert.equal(key, "https://git.example.com/Team/Fleet");
+    assert.equal(url, "https://git.example.com/Team/Fleet.git");
+    assert.ok(sameRepository("https://git.example.com/Team/Fleet", "https://git.example.com/Team/Fleet.git"));
+    assert.ok(!sameRepository("https://git.example.com/team/fleet", "https://git.example.com/Team/Fleet"));
+    assert.ok(!sameRepository("", "nonsense"));
+    assert.equal(parseRepository("/srv/my fleet.git").key, "file:///srv/my%20fleet");
+  });
+
+  test("a URL with a credential, another scheme or nonsense is refused, and no secret is shown", () => {
+    const texts = [
+      "https://u:canary@git.example.com/x",
+      "ssh://git@h/x",
+      "git@h:x",
+      "ext::sh -c id",
+      "x",
+      "",
+      "-x",
+      "file://host/x",
+    ];
+    for (const text of texts)
+      assert.equal(
+        codeOf(() => parseRepository(text)),
+        "bad-input",
+        text,
+      );
+    assert.throws(
+      () => parseRepository("https://u:canary@git.example.com/x"),
+      (fault: Fault) => !/canary/.test(faultText(fault)),
+    );
+  });
+});
+
+suite("revisions", () => {
+  test("are HEAD, a SHA, a full ref, or a name to be tried", () => {
+    const sha = "a".repeat(40);
+    assert.deepEqual(candidates(parseRevision(undefined)), ["refs/capstan/HEAD"]);
+    assert.deepEqual(candidates(parseRevision(sha.toUpperCase())), [sha]);
+    assert.deepEqual(candidates(parseRevision("refs/tags/v1")), ["refs/tags/v1"]);
+    assert.deepEqual(candidates(parseRevision("abcdef12")), ["refs/heads/abcdef12", "refs/tags/abcdef12", "abcdef12"]);
+    assert.deepEqual(candidates(parseRevision("team/x")), ["refs/heads/team/x", "refs/tags/team/x"]);
+  });
+
+  test("that could be options or expressions are refused", () => {
+    const texts = [
+      "--upload-pack=x",
+      "a..b",
+      "a^{tree}",
+      "a~1",
+      "a:b",
+      "a b",
+      "a\nb",
+      "@{u}",
+      "/a",
+      "a/",
+      "a.lock",
+      "x".repeat(256),
+      "a\\b",
+    ];
+    for (const text of texts)
+      assert.equal(
+        codeOf(() => parseRevision(text)),
+        "bad-input",
+        text,
+      );
+  });
+});
+
+suite("paths", () => {
+  test("are normalised, and stay inside", () => {
+    assert.equal(normalisePath("."), "");
+    assert.equal(normalisePath("./a//b/./c/"), "a/b/c");
+    assert.equal(normalisePath("a/../b"), "b");
+    assert.equal(resolvePath("a/b", "../../c"), "c");
+    for (const path of ["..", "a/../..", "/a", "a\\..\\b", "a\0", ".git", "a/.GIT/config"]) {
+      assert.equal(
+        codeOf(() => normalisePath(path)),
+        "path-escapes",
+        path,
+      );
+    }
+    assert.equal(
+      codeOf(() => resolvePath("a/b", "../../../c")),
+      "path-escapes",
+    );
+  });
+});
+
+suite("credentials", () => {
+  const rules = [
+    { prefix: "https://git.example.com", secret: { env: "ALL" } },
+    { prefix: "https://Git.example.com/team/", username: "hub", secret: { env: "TEAM" } },
+  ];
+
+  test("the longest prefix of whole parts wins", () => {
+    const prefixOf = (url: string) => ruleFor(rules, parseRepository(url))?.secret;
+    assert.deepEqual(prefixOf("https://git.example.com/team/x.git"), { env: "TEAM" });
+    assert.deepEqual(prefixOf("https://git.example.com/team.git"), { env: "TEAM" });
+    assert.deepEqual(prefixOf("https://git.example.com/teams/x"), { env: "ALL" });
+    assert.equal(prefixOf("https://git.example.com.evil.example/x"), undefined);
+    assert.equal(prefixOf("http://git.example.com/x"), undefined);
+  });
+
+  test("a user makes a password, none makes a token", async () => {
+    const secrets = { read: (reference: object) => Promise.resolve(JSON.stringify(reference)) };
+    const of = (url: string) => credentialFor(rules, parseRepository(url), secrets);
+    assert.deepEqual(await of("https://git.example.com/team/x"), {
+      kind: "basic",
+      username: "hub",
+      password: '{"env":"TEAM"}',
+    });
+    assert.deepEqual(await of("https://git.example.com/x"), { kind: "bearer", token: '{"env":"ALL"}' });
+    assert.equal(await of("https://other.example.com/x"), undefined);
+  });
+});
+
+suite("schedule", () => {
+  test("polls with jitter, backs off with full jitter, is bounded", () => {
+    const chance = seededChance(1);
+    const schedule = scheduleOf(sourcesFragment.parse({ pollSeconds: 100 }));
+    for (let draw = 0; draw < 100; draw += 1) {
+      const wait = nextLookMs(schedule, 0, chance);
+      assert.ok(wait >= 80_000 && wait <= 120_000);
+      assert.ok(nextLookMs(defaultSchedule, 1, chance) <= 5000);
+      assert.ok(nextLookMs(defaultSchedule, 50, chance) <= 300_000);
+      assert.ok(nextLookMs(defaultSchedule, 50, chance) >= 1000);
+    }
+  });
+});
+
+suite("webhooks", () => {
+  const secret = "hush";
+  const sent = (body: string, extra: Record<string, string> = {}) => {
+    const bytes = new TextEncoder().encode(body);
+    const signature = `sha256=${webhookCrypto.hmacSha256Hex(secret, bytes)}`;
+    return { headers: { "x-github-event": "push", "x-hub-signature-256": signature, ...extra }, body: bytes };
+  };
+  const push = JSON.stringify({
+    ref: "refs/heads/main",
+    repository: {
+      clone_url: "https://git.example.com/t/f.git",
+      html_url: "https://git.example.com/t/f",
+      url: "git://no",
+    },
+  });
+
+  test("a signed push names its repository and ref", () => {
+    assert.deepEqual(readPush(sent(push), secret, webhookCrypto), {
+      repositoryURLs: ["https://git.example.com/t/f.git", "https://git.example.com/t/f"],
+      ref: "refs/heads/main",
+    });
+    assert.equal(readPush(sent("{}", { "x-github-event": "ping" }), secret, webhookCrypto), undefined);
+  });
+
+  test("what is not signed by the secret is refused before it is read", () => {
+    const wrong = [
+      sent(push, { "x-hub-signature-256": "sha256=00" }),
+      { ...sent(push), body: new TextEncoder().encode(`${push} `) },
+      { headers: {}, body: new TextEncoder().encode("not JSON") },
+    ];
+    for (const request of wrong)
+      assert.equal(
+        codeOf(() => readPush(request, secret, webhookCrypto)),
+        "not-signed-in",
+      );
+    assert.equal(
+      codeOf(() => readPush(sent(push), "", webhookCrypto)),
+      "not-signed-in",
+    );
+    const large = { headers: {}, body: new Uint8Array(1024 * 1024 + 1) };
+    assert.equal(
+      codeOf(() => readPush(large, secret, webhookCrypto)),
+      "too-large",
+    );
+  });
+
+  test("a body that is no push is refused, and crashes nothing", () => {
+    for (const body of [
+      "",
+      "null",
+      "[]",
+      '{"repository":null}',
+      '{"repository":{"clone_url":7}}',
+      '{"repository":"x"}',
+      "{",
+    ]) {
+      assert.equal(
+        codeOf(() => readPush(sent(body), secret, webhookCrypto)),
+        "bad-input",
+        body,
+      );
+    }
+  });
+});
