@@ -26,3 +26,21 @@ export interface BundleCrypto {
   /** The lines of what a gzip holds, one at a time, without their ends; empty ones are left out. */
   lines(gzip: Uint8Array): AsyncIterable<string>;
 }
+
+/** The cache in the cluster, as the holder of the state sees it. */
+export interface Shelf {
+  readonly highWater: bigint;
+  has(entry: string): boolean;
+  get(entry: string, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Durable when it resolves. `keep` names all that stays besides `put`; absent: everything. */
+  commit(
+    change: {
+      readonly highWater?: bigint;
+      readonly put: ReadonlyMap<string, Uint8Array>;
+      readonly keep?: ReadonlySet<string>;
+    },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Bundles that the targets may still go back to. */
+  reserve(): Iterable<string>;
+}

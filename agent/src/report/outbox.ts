@@ -62,6 +62,12 @@ export class Outbox {
     this.#removed.set(`${removed.target}@${removed.generation}`, removed);
   }
 
+  /** The target is not here. */
+  forget(target: TargetKey): void {
+    this.#latest.delete(target);
+    this.#dirty.delete(target);
+  }
+
   /** Why a newer state is not taken; undefined: none is refused. */
   refused(fault: Fault | undefined): void {
     if (fault?.code === this.#refused?.code && fault?.message === this.#refused?.message) return;

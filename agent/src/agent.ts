@@ -1,0 +1,348 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { backoffDelay, Fault, features, protocol } from "@capstan/proto";
+import {
+  type ConnectResponse,
+  type Facts,
+  type Hello,
+  HelloSchema,
+  type Question,
+  VersionsSchema,
+  type Welcome,
+} from "@capstan/proto/agent";
+import type { TargetEvent } from "./apply/watcher.ts";
+import { ClusterCache } from "./cache/reconciler.ts";
+import { cacheShelf, memoriesOf } from "./cache/shelf.ts";
+import { version } from "./config/model.ts";
+import { StateHolder } from "./desired/holder.ts";
+import { Intake } from "./desired/intake.ts";
+import type { CurrentState, Scope } from "./desired/model.ts";
+import { firstOf } from "./desired/source.ts";
+import { IdentityKeeper } from "./identity/reconciler.ts";
+import type { LinkState } from "./link/model.ts";
+import { Link } from "./link/reconciler.ts";
+import type { AgentPorts, HintedSource } from "./ports.ts";
+import { foldReport, problemOf } from "./report/fold.ts";
+import { Outbox } from "./report/outbox.ts";
+import { Reporter } from "./report/reconciler.ts";
+import { wantedOf } from "./targets/model.ts";
+import { Targets } from "./targets/reconciler.ts";
+
+/** One agent. */
+export interface Agent {
+  /** Runs until the signal aborts (`cancelled`) or nothing is left to try; returns why it ended. */
+  run(signal: AbortSignal): Promise<Fault>;
+}
+
+const versions = create(VersionsSchema, {
+  program: version,
+  protocol: protocol.current,
+  protocolMin: protocol.oldest,
+  features: [...features],
+});
+
+/** Wires the rooms of one agent together. Nothing happens before `run`. */
+export function createAgent(ports: AgentPorts): Agent {
+  return new Rooms(ports);
+}
+
+class Rooms implements Agent {
+  readonly #ports: AgentPorts;
+  readonly #keeper: IdentityKeeper;
+  readonly #cache: ClusterCache;
+  readonly #holder: StateHolder;
+  readonly #intake: Intake;
+  readonly #targets: Targets;
+  readonly #outbox = new Outbox();
+  readonly #reporter: Reporter;
+  readonly #link: Link;
+  readonly #nats: HintedSource | undefined;
+  readonly #life = new AbortController();
+  #facts: Facts | undefined;
+  #ended: Fault | undefined;
+
+  constructor(ports: AgentPorts) {
+    this.#ports = ports;
+    const { clock, chance, config, who, crypto, bundles } = ports;
+    this.#keeper = new IdentityKeeper({ ...ports, store: ports.identities, versions, endpoints: config.hubs });
+    this.#cache = new ClusterCache({ ...bundles, store: ports.secrets, bootId: ports.bootId });
+    this.#nats = ports.overNats?.(() => this.#keeper.identity);
+    const source = firstOf(this.#nats, ports.overGrpc, config.transport);
+    const verify = crypto.verifyEd25519;
+    this.#holder = new StateHolder({
+      source,
+      crypto: bundles,
+      verify,
+      shelf: cacheShelf(this.#cache),
+      sealingKeys: () => this.#keeper.sealingKeys(),
+      accepted: (current) => this.#accepted(current),
+      missing: (target, fault) => this.#warn("desired", fault, { target }),
+    });
+    this.#intake = new Intake({
+      source,
+      clock,
+      chance,
+      eyes: { verify, gunzip: bundles.gunzip },
+      scope: () => this.#scope(),
+      held: () => this.#holder.current,
+      highWater: () => this.#cache.head.highWater,
+      take: (held, signal) => this.#guarded(() => this.#holder.take(held, signal)),
+      refused: (fault) => this.#refused(fault),
+      trouble: (fault) => this.#warn("desired", fault),
+    });
+    this.#targets = new Targets({
+      clock,
+      chance,
+      applier: ports.applier,
+      following: ports.watcher,
+      concurrency: config.targets,
+      bundles: {
+        get: (target, signal) => this.#guarded(() => this.#holder.bundle(target, signal)),
+        held: (digest, signal) => this.#holder.held(digest, signal),
+        lines: bundles.lines,
+      },
+      memories: memoriesOf(this.#cache, this.#life.signal),
+      sink: {
+        status: (status) => this.#tell(() => this.#outbox.report(foldReport(status))),
+        removed: (removed) => this.#tell(() => this.#outbox.removed(removed)),
+        forgotten: (target) => this.#outbox.forget(target),
+        event: (event) => {
+          ports.log.info("targets", event.message, { target: event.target, reason: event.reason });
+          const at = timestampFromMs(clock.now());
+          this.#link.send({ case: "event", value: { $typeName: "capstan.v1.AgentEvent", at, ...event } });
+        },
+      },
+      fault: (target, fault) => this.#warn("targets", fault, { target }),
+    });
+    this.#reporter = new Reporter({
+      clock,
+      outbox: this.#outbox,
+      ready: () => this.#link.ready,
+      send: (batch) => this.#link.send({ case: "reports", value: batch }),
+    });
+    this.#link = new Link(
+      {
+        clock,
+        chance,
+        dialer: ports.dialer,
+        identity: () => this.#keeper.identity,
+        endpoints: () => this.#keeper.endpoints(),
+        enroll: (signal) => this.#keeper.enroll(signal),
+        hello: () => this.#hello(who.incarnation),
+        revision: () => this.#revision(),
+      },
+      {
+        connected: (welcome) => this.#connected(welcome),
+        disconnected: (fault) => this.#warn("link", fault),
+        message: (message) => this.#heard(message),
+        drained: () => this.#reporter.wake(),
+        moved: (state) => this.#moved(state),
+      },
+    );
+  }
+
+  async run(outer: AbortSignal): Promise<Fault> {
+    const stop = () => this.#life.abort(outer.reason);
+    outer.addEventListener("abort", stop, { once: true });
+    if (outer.aborted) stop();
+    const { signal } = this.#life;
+    try {
+      await this.#persistently("identity", () => this.#keeper.load(signal), signal);
+      await this.#persistently("cache", () => this.#cache.load(signal), signal);
+      await this.#restore(signal);
+      await Promise.all([
+        this.#endWith(this.#link.run(signal)),
+        this.#endWith(this.#persistently("targets", () => this.#targets.run(signal), signal)),
+        this.#ports.watcher.run((event) => this.#watched(event), signal),
+        this.#intake.run(signal),
+        this.#reporter.run(signal),
+        this.#keeper.run({ renewed: () => this.#renewed(), trouble: (fault) => this.#warn("identity", fault) }, signal),
+        this.#listen(signal),
+      ]);
+    } catch (thrown) {
+      this.#end(Fault.from(thrown));
+    } finally {
+      outer.removeEventListener("abort", stop);
+    }
+    return this.#ended ?? new Fault("cancelled", { message: "the agent was asked to end." });
+  }
+
+  /** Keeps course from the cache before anything else is tried: hub and NATS may both be gone. */
+  async #restore(signal: AbortSignal): Promise<void> {
+    const { identity } = this.#keeper;
+    if (identity === undefined) return;
+    try {
+      const fault = await this.#holder.restore(identity, signal);
+      if (fault !== undefined) this.#warn("cache", fault);
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      this.#warn("cache", Fault.from(thrown));
+    }
+  }
+
+  async #listen(signal: AbortSignal): Promise<void> {
+    const { log } = this.#ports;
+    await this.#nats?.run(
+      {
+        hint: (revision) => this.#hinted(revision),
+        connected: () => {
+          log.info("nats", "connected");
+          this.#intake.wake();
+        },
+        disconnected: (fault) => this.#warn("nats", fault),
+      },
+      signal,
+    );
+  }
+
+  #scope(): Scope | undefined {
+    const { identity } = this.#keeper;
+    return identity === undefined ? undefined : { ...identity, features };
+  }
+
+  #revision(): bigint {
+    return this.#holder.current?.state.revision ?? 0n;
+  }
+
+  async #hello(incarnation: string): Promise<Hello> {
+    const { clock, bootId, facts } = this.#ports;
+    try {
+      this.#facts = await facts(this.#life.signal);
+    } catch (thrown) {
+      this.#warn("facts", Fault.from(thrown));
+    }
+    const held = this.#holder.current?.signed;
+    return create(HelloSchema, {
+      versions,
+      incarnation,
+      bootId,
+      highWater: this.#cache.head.highWater,
+      now: timestampFromMs(clock.now()),
+      ...(this.#facts === undefined ? {} : { facts: this.#facts }),
+      ...(held === undefined ? {} : { held }),
+    });
+  }
+
+  #accepted(current: CurrentState): void {
+    const { revision, targets } = wantedOf(current);
+    this.#ports.log.info("desired", `holds revision ${revision}`, {
+      revision: String(revision),
+      targets: targets.size,
+    });
+    this.#tell(() => this.#outbox.holds(revision));
+    this.#targets.want(wantedOf(current));
+  }
+
+  #refused(fault: Fault | undefined): void {
+    if (fault !== undefined) this.#warn("desired", fault);
+    this.#tell(() => this.#outbox.refused(fault));
+  }
+
+  #connected(welcome: Welcome): void {
+    this.#outbox.connected();
+    this.#reporter.wake();
+    if (welcome.revision !== this.#revision() || !this.#nats?.connected) this.#intake.wake();
+  }
+
+  #hinted(revision: bigint): void {
+    if (revision > this.#revision()) this.#intake.wake();
+  }
+
+  #heard({ message }: ConnectResponse): void {
+    switch (message.case) {
+      case "ack":
+        return this.#tell(() => this.#outbox.acknowledged(message.value.sequence));
+      case "hint":
+        return this.#hinted(message.value.revision);
+      case "question":
+        return this.#answer(message.value);
+      default:
+        this.#ports.log.debug("link", "a message that this version does not know was left out");
+    }
+  }
+
+  #answer(question: Question): void {
+    const problem = problemOf(
+      new Fault("unsupported", {
+        message: `this agent (${version}) cannot answer ${question.ask.case ?? "this kind of question"}.`,
+        next: "Upgrade the agent.",
+      }),
+    );
+    this.#link.send({
+      case: "answer",
+      value: { $typeName: "capstan.v1.Answer", id: question.id, problem, body: new Uint8Array(), more: false },
+    });
+  }
+
+  #watched(event: TargetEvent): void {
+    switch (event.kind) {
+      case "suspect":
+        return this.#targets.suspect(event.target, event.objects);
+      case "health":
+        return this.#targets.health(event.target, event.health);
+      case "trouble":
+        return this.#warn("watch", event.fault, { kind: `${event.watched.group}/${event.watched.kind}` });
+    }
+  }
+
+  #renewed(): void {
+    this.#ports.log.info("identity", "the certificate was renewed");
+    this.#link.renewed();
+  }
+
+  #moved(state: LinkState): void {
+    const { log } = this.#ports;
+    if (state.kind === "BackingOff") {
+      const { attempts, last } = state.trouble;
+      log.warn("link", last?.message ?? "the session ended", { code: last?.code, attempts, next: last?.next });
+    } else if (state.kind === "Connected") log.info("link", `connected to ${state.endpoint}`);
+    else log.debug("link", state.kind);
+  }
+
+  #tell(change: () => void): void {
+    change();
+    this.#reporter.wake();
+  }
+
+  #warn(room: string, fault: Fault, fields: Readonly<Record<string, unknown>> = {}): void {
+    if (this.#life.signal.aborted && fault.code === "cancelled") return;
+    const next = fault.next === undefined ? {} : { next: fault.next };
+    this.#ports.log.warn(room, fault.message, { code: fault.code, ...next, ...fields });
+  }
+
+  /** Another agent that writes the cache makes this one end: two would undo each other's work. */
+  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (thrown) {
+      const fault = Fault.from(thrown);
+      if (fault.code === "conflict") this.#end(fault);
+      throw thrown;
+    }
+  }
+
+  async #persistently(room: string, work: () => Promise<void>, signal: AbortSignal): Promise<undefined> {
+    const { clock, chance } = this.#ports;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await work();
+        return undefined;
+      } catch (thrown) {
+        const fault = Fault.from(thrown);
+        if (signal.aborted || !fault.retryable) throw fault;
+        this.#warn(room, fault);
+        await clock.sleep(backoffDelay({ base: 1_000, factor: 2, cap: 30_000 }, attempt, chance), signal);
+      }
+    }
+  }
+
+  async #endWith(part: Promise<Fault | undefined>): Promise<void> {
+    const fault = await part;
+    if (fault !== undefined) this.#end(fault);
+  }
+
+  #end(fault: Fault): void {
+    this.#ended ??= fault;
+    this.#life.abort(fault);
+  }
+}

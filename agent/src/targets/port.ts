@@ -1,0 +1,53 @@
+import type { Digest, TargetKey } from "@capstan/proto";
+import type { AgentEvent } from "@capstan/proto/agent";
+import type { DesiredTarget } from "@capstan/proto/desired";
+import type { ApplyInput, ApplyResult, RemovalInput, RemovalResult } from "../apply/model.ts";
+import type { TargetMemory } from "../cache/model.ts";
+import type { TargetHealth } from "../health/model.ts";
+import type { Inventory } from "../inventory/model.ts";
+import type { KindRef } from "../inventory/object.ts";
+import type { RemovedTarget, TargetStatus } from "../report/model.ts";
+
+/** The apply engine. */
+export interface Applier {
+  apply(input: ApplyInput, signal: AbortSignal): Promise<ApplyResult>;
+  remove(input: RemovalInput, signal: AbortSignal): Promise<RemovalResult>;
+  inventory(target: TargetKey, signal: AbortSignal): Promise<Inventory>;
+  /** All targets that own at least one object. */
+  owners(signal: AbortSignal): Promise<readonly TargetKey[]>;
+  /** Whether objects of the kind have namespaces; undefined where the cluster does not serve it. */
+  namespaced(kind: KindRef, signal: AbortSignal): Promise<boolean | undefined>;
+}
+
+/** What is watched. */
+export interface Following {
+  track(inventory: Inventory): void;
+  untrack(target: TargetKey): void;
+  health(target: TargetKey): TargetHealth;
+}
+
+/** Bundles, from the cache or else from the hub. */
+export interface Bundles {
+  /** The target's bundle; fetched and stored first where the cache lacks it. */
+  get(target: DesiredTarget, signal: AbortSignal): Promise<Uint8Array>;
+  /** A bundle of the cache alone. */
+  held(digest: Digest, signal: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Its lines. */
+  lines(gzip: Uint8Array): AsyncIterable<string>;
+}
+
+/** What is remembered of targets over restarts. */
+export interface Memories {
+  get(target: TargetKey): TargetMemory;
+  /** Durable when it resolves; `undefined` forgets. */
+  set(target: TargetKey, memory: TargetMemory | undefined): Promise<void>;
+}
+
+/** Who hears of targets. */
+export interface TargetSink {
+  status(status: TargetStatus): void;
+  removed(removed: RemovedTarget): void;
+  /** The target is not here and never was, as far as this agent knows. */
+  forgotten(target: TargetKey): void;
+  event(event: Pick<AgentEvent, "reason" | "message" | "target">): void;
+}

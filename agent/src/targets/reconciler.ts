@@ -1,0 +1,364 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import {
+  again,
+  backoffDelay,
+  type Chance,
+  type Clock,
+  done,
+  Fault,
+  KeyedLoop,
+  type Outcome,
+  parseDigest,
+  type TargetKey,
+} from "@capstan/proto";
+import type { DesiredTarget, Tombstone } from "@capstan/proto/desired";
+import type { ApplyInput, ApplyResult } from "../apply/model.ts";
+import type { TargetHealth } from "../health/model.ts";
+import type { Inventory } from "../inventory/model.ts";
+import type { TargetStatus } from "../report/model.ts";
+import { objectsOf, permitted, runsHooks } from "./bundle.ts";
+import { decide, type Work } from "./decide.ts";
+import { type Wanted, wantsNothing } from "./model.ts";
+import { keyOf, modeOf, policyOf, removalOf } from "./policy.ts";
+import type { Applier, Bundles, Following, Memories, TargetSink } from "./port.ts";
+import { blankStatus, phaseAfter, withHealth, withResult } from "./status.ts";
+
+/** What the keeper of the targets works with. */
+export interface TargetsPorts {
+  readonly applier: Applier;
+  readonly following: Following;
+  readonly bundles: Bundles;
+  readonly memories: Memories;
+  readonly sink: TargetSink;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  /** Targets handled at once. */
+  readonly concurrency: number;
+  /** Told of every fault, for the log. */
+  fault(target: string, fault: Fault): void;
+}
+
+/** What this process knows of a target. */
+interface Live {
+  status: TargetStatus;
+  /** Generation and digest of which all objects were looked at. */
+  looked: string;
+  readonly suspects: Set<string>;
+  attempts: number;
+}
+
+const retry = { base: 1_000, factor: 2, cap: 300_000 } as const;
+const observeAgainMs = 300_000;
+const removalStepMs = { base: 1_000, factor: 1.5, cap: 30_000 } as const;
+
+/**
+ * Keeps each target as the desired state wants it, each on its own: what fails waits and is tried again, the others go on.
+ * A target that the state no longer names is kept as it is; it leaves only by a tombstone.
+ */
+export class Targets {
+  readonly #ports: TargetsPorts;
+  readonly #loop: KeyedLoop;
+  readonly #live = new Map<TargetKey, Live>();
+  #wanted: Wanted = wantsNothing;
+  #signal: AbortSignal = AbortSignal.abort();
+
+  constructor(ports: TargetsPorts) {
+    this.#ports = ports;
+    this.#loop = new KeyedLoop({
+      clock: ports.clock,
+      chance: ports.chance,
+      concurrency: ports.concurrency,
+      backoff: retry,
+      handle: (key, signal) => this.#handle(key as TargetKey, signal),
+      onFault: (key, fault) => this.#failed(key as TargetKey, fault),
+    });
+  }
+
+  /** A state was accepted: every target is looked at. */
+  want(wanted: Wanted): void {
+    const before = this.#wanted;
+    this.#wanted = wanted;
+    const keys = [before.targets, wanted.targets, wanted.tombstones].flatMap((one) => [...one.keys()]);
+    for (const key of new Set(keys)) this.#loop.add(key);
+  }
+
+  /** The watch suspects that these objects differ from their bundle. */
+  suspect(target: TargetKey, objects: ReadonlySet<string>): void {
+    const live = this.#of(target);
+    for (const key of objects) live.suspects.add(key);
+    this.#loop.add(target);
+  }
+
+  /** The target's health changed. */
+  health(target: TargetKey, health: TargetHealth): void {
+    const live = this.#live.get(target);
+    if (live === undefined) return;
+    const settling = live.status.phase === "Settling";
+    this.#show(live, withHealth(live.status, health, this.#ports.clock.now()));
+    if (settling && health.status === "Healthy") this.#loop.add(target);
+  }
+
+  /** Runs until the signal aborts. What is owned already is followed from the start. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    for (const target of await this.#ports.applier.owners(signal)) {
+      this.#ports.following.track(await this.#ports.applier.inventory(target, signal));
+      this.#loop.add(target);
+    }
+    await this.#loop.run(signal);
+  }
+
+  async #handle(key: TargetKey, signal: AbortSignal): Promise<Outcome> {
+    const target = this.#wanted.targets.get(key);
+    if (target !== undefined) return this.#keep(key, target, signal);
+    const tombstone = this.#wanted.tombstones.get(key);
+    if (tombstone !== undefined) return this.#remove(key, tombstone, signal);
+    return this.#orphan(key, signal);
+  }
+
+  async #keep(key: TargetKey, target: DesiredTarget, signal: AbortSignal): Promise<Outcome> {
+    const { applier, memories, clock } = this.#ports;
+    const live = this.#of(key);
+    this.#describe(live, target);
+    const inventory = await applier.inventory(key, signal);
+    const memory = memories.get(key);
+    const digest = memory.rolledBack === undefined ? target.bundle?.digest : memory.previous;
+    const looked = live.looked === `${target.generation}@${digest}`;
+    const work = decide({ target, inventory, memory, suspects: live.suspects, looked, now: clock.now() });
+    switch (work.kind) {
+      case "rest":
+        return this.#settled(key, target);
+      case "hold":
+        this.#show(live, { ...live.status, phase: "Waiting", problem: work.fault });
+        return work.until === undefined ? done : again(Math.max(1_000, work.until - clock.now()));
+      case "apply":
+        return this.#apply(key, target, work, signal);
+      case "check":
+        return this.#check(key, target, { inventory, work }, signal);
+    }
+  }
+
+  async #apply(
+    key: TargetKey,
+    target: DesiredTarget,
+    work: Work & { kind: "apply" },
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { memories, clock, bundles } = this.#ports;
+    const live = this.#of(key);
+    const digest = parseDigest(target.bundle?.digest ?? "");
+    const gzip = await bundles.get(target, signal);
+    await permitted(this.#ports, target, gzip, signal);
+    let memory = memories.get(key);
+    if (BigInt(memory.began?.generation ?? 0) !== target.generation) {
+      const { rolledBack: _, ...rest } = memory;
+      const previous = memory.good === undefined || memory.good === digest ? {} : { previous: memory.good };
+      memory = { ...rest, ...previous, began: { generation: Number(target.generation), at: clock.now() } };
+      void memories.set(key, memory).catch((thrown: unknown) => this.#ports.fault(key, Fault.from(thrown)));
+    }
+    this.#show(live, { ...live.status, phase: "Applying", problem: undefined, rolledBackFrom: "" });
+    const input = { ...this.#input(key, target, gzip), digest, again: work.again };
+    const result = await this.#pass(live, work.only === undefined ? input : { ...input, only: work.only }, signal);
+    if (work.operation !== undefined && result.phase !== "Failed" && result.phase !== "Pending") {
+      await memories.set(key, { ...memories.get(key), operation: work.operation });
+      this.#show(live, { ...live.status, operation: work.operation });
+    }
+    return this.#after(key, target, result);
+  }
+
+  async #check(
+    key: TargetKey,
+    target: DesiredTarget,
+    { inventory, work }: { readonly inventory: Inventory; readonly work: Work & { kind: "check" } },
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { bundles, memories } = this.#ports;
+    const live = this.#of(key);
+    const { previous } = memories.get(key);
+    const back = work.back && previous !== undefined;
+    const gzip = back ? await bundles.held(previous, signal) : await bundles.get(target, signal);
+    if (gzip === undefined) throw new Fault("not-found", { message: `the cache does not hold ${previous} any more.` });
+    const digest = back ? previous : parseDigest(target.bundle?.digest ?? "");
+    const again = back && !(inventory.digest === digest && inventory.applied);
+    const input = { ...this.#input(key, target, gzip), digest, again };
+    const result = await this.#pass(
+      live,
+      work.only === undefined ? input : { ...input, only: work.only },
+      signal,
+      back,
+    );
+    return this.#after(key, target, result);
+  }
+
+  #input(key: TargetKey, target: DesiredTarget, gzip: Uint8Array): Omit<ApplyInput, "digest"> {
+    return {
+      target: key,
+      namespace: target.destinationNamespace,
+      generation: Number(target.generation),
+      policy: policyOf(target, this.#wanted.clusterMode),
+      objects: objectsOf(this.#ports.bundles, gzip),
+    };
+  }
+
+  /** One pass of the engine, and what the target's status is after it. */
+  async #pass(live: Live, input: ApplyInput, signal: AbortSignal, back = false): Promise<ApplyResult> {
+    const { applier, following, clock } = this.#ports;
+    const taken = [...(input.only ?? live.suspects)];
+    const result = await applier.apply(input, signal);
+    for (const key of taken) live.suspects.delete(key);
+    if (input.only === undefined) live.looked = `${input.generation}@${input.digest}`;
+    following.track(result.inventory);
+    const wasDone = live.status.phase === "Done" && live.status.generation === BigInt(input.generation);
+    const observing = input.policy.mode === "Observe";
+    const phase = phaseAfter(result, { observing, back });
+    const seen = withResult(live.status, result, input.only);
+    const settled = wasDone && phase === "Settling" ? "Done" : phase;
+    const wrote = result.phase !== "Failed" && input.only === undefined;
+    const next = {
+      ...seen,
+      phase: settled,
+      digest: String(input.digest),
+      ...(wrote ? { appliedAt: clock.now() } : {}),
+    };
+    this.#show(live, withHealth(next, following.health(input.target), clock.now()));
+    return result;
+  }
+
+  #after(key: TargetKey, target: DesiredTarget, result: ApplyResult): Outcome | Promise<Outcome> {
+    const live = this.#of(key);
+    if (result.phase === "Failed" || result.phase === "Pending") {
+      for (const fault of result.errors.slice(0, 1)) this.#ports.fault(key, fault);
+      return again(Math.max(200, backoffDelay(retry, live.attempts++, this.#ports.chance)));
+    }
+    live.attempts = 0;
+    if (live.status.phase === "Observed") return again(observeAgainMs);
+    return this.#settled(key, target);
+  }
+
+  /** All is applied: remembers a healthy bundle, and goes back by itself where it may and the health deadline is past. */
+  async #settled(key: TargetKey, target: DesiredTarget): Promise<Outcome> {
+    const { memories, clock } = this.#ports;
+    const live = this.#of(key);
+    const memory = memories.get(key);
+    if (live.status.phase === "Waiting" || live.status.phase === "Fetching") {
+      this.#show(
+        live,
+        withHealth(
+          { ...live.status, phase: "Settling", problem: undefined },
+          this.#ports.following.health(key),
+          clock.now(),
+        ),
+      );
+    }
+    if (memory.rolledBack !== undefined || live.status.phase === "RolledBack") return done;
+    const digest = parseDigest(target.bundle?.digest ?? "");
+    if (live.status.health?.status === "Healthy") {
+      if (memory.good !== digest) await memories.set(key, { ...memory, good: digest });
+      return done;
+    }
+    const began = memory.began;
+    const deadline = target.healthDeadline === undefined ? 0 : durationMs(target.healthDeadline);
+    if (!target.mayRollBackLocally || deadline === 0 || BigInt(began?.generation ?? 0) !== target.generation)
+      return done;
+    // The deadline is for a bundle that was never healthy; a later illness is not its fault.
+    if (memory.good === digest || memory.previous === undefined) return done;
+    const rest = (began?.at ?? 0) + deadline - clock.now();
+    return rest > 0 ? again(rest) : this.#rollBack(key, target);
+  }
+
+  async #rollBack(key: TargetKey, target: DesiredTarget): Promise<Outcome> {
+    const { memories, clock, bundles, sink } = this.#ports;
+    const live = this.#of(key);
+    const left = target.bundle?.digest ?? "";
+    if (await runsHooks(bundles, left, this.#signal)) {
+      const fault = new Fault("held", {
+        message: "it is past its health deadline, but has hooks: it is not rolled back by itself.",
+      });
+      this.#show(live, { ...live.status, problem: fault });
+      return done;
+    }
+    const rolledBack = { generation: Number(target.generation), at: clock.now() };
+    await memories.set(key, { ...memories.get(key), rolledBack });
+    const message = `generation ${target.generation} was not healthy in time; back to ${memories.get(key).previous}`;
+    sink.event({ reason: "RolledBack", message, target: key });
+    live.looked = "";
+    return again(0);
+  }
+
+  async #remove(key: TargetKey, tombstone: Tombstone, signal: AbortSignal): Promise<Outcome> {
+    const { applier, following, memories, sink } = this.#ports;
+    const live = this.#of(key);
+    this.#show(live, { ...live.status, generation: tombstone.generation, phase: "Removing", problem: undefined });
+    const result = await applier.remove(removalOf(tombstone), signal);
+    if (!result.done) {
+      const [problem] = result.errors;
+      this.#show(live, { ...live.status, problem });
+      return again(Math.max(500, backoffDelay(removalStepMs, live.attempts++, this.#ports.chance)));
+    }
+    following.untrack(key);
+    await memories.set(key, undefined);
+    this.#live.delete(key);
+    sink.removed({ target: key, generation: tombstone.generation });
+    return done;
+  }
+
+  /** Not in the desired state, and no tombstone: absence never deletes. */
+  async #orphan(key: TargetKey, signal: AbortSignal): Promise<Outcome> {
+    const inventory = await this.#ports.applier.inventory(key, signal);
+    if (inventory.entries.size === 0) {
+      this.#live.delete(key);
+      this.#ports.sink.forgotten(key);
+      return done;
+    }
+    if (this.#wanted.revision === 0n) return done;
+    const live = this.#of(key);
+    live.suspects.clear();
+    const problem = new Fault("held", {
+      message: "the desired state does not name this target, and no tombstone lets it go; it is kept as it is.",
+      next: "Name it again, or remove it by name at the hub.",
+    });
+    const { generation, digest } = inventory;
+    const status = { ...live.status, generation: BigInt(generation), digest, phase: "Waiting", problem } as const;
+    this.#show(live, withHealth(status, this.#ports.following.health(key), this.#ports.clock.now()));
+    return done;
+  }
+
+  /** What the desired state says of the target, in its status. */
+  #describe(live: Live, target: DesiredTarget): void {
+    const { memories } = this.#ports;
+    const memory = memories.get(keyOf(target));
+    const mode = modeOf(target.mode, this.#wanted.clusterMode);
+    const fresh = live.status.generation !== target.generation;
+    const next: TargetStatus = {
+      ...live.status,
+      generation: target.generation,
+      release: target.release?.id ?? "",
+      mode,
+      operation: memory.operation ?? "",
+    };
+    const back = memory.rolledBack !== undefined && BigInt(memory.rolledBack.generation) >= target.generation;
+    const rolledBackFrom = back ? (target.bundle?.digest ?? "") : "";
+    live.status = { ...next, rolledBackFrom, ...(fresh ? { problem: undefined, phase: "Fetching" as const } : {}) };
+  }
+
+  #failed(key: TargetKey, fault: Fault): void {
+    this.#ports.fault(key, fault);
+    const live = this.#live.get(key);
+    if (live === undefined) return;
+    const phase = fault.code === "not-found" || fault.code === "hub-unreachable" ? "Fetching" : "Failed";
+    this.#show(live, { ...live.status, phase: live.status.phase === "Removing" ? "Removing" : phase, problem: fault });
+  }
+
+  #show(live: Live, status: TargetStatus): void {
+    live.status = status;
+    this.#ports.sink.status(status);
+  }
+
+  #of(key: TargetKey): Live {
+    const known = this.#live.get(key);
+    if (known !== undefined) return known;
+    const made: Live = { status: blankStatus(key), looked: "", suspects: new Set(), attempts: 0 };
+    this.#live.set(key, made);
+    return made;
+  }
+}

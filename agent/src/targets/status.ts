@@ -1,0 +1,73 @@
+import { type Fault, type Instant, objectKey, type TargetKey } from "@capstan/proto";
+import type { ApplyResult, ObjectOutcome } from "../apply/model.ts";
+import type { TargetHealth } from "../health/model.ts";
+import type { TargetPhase, TargetStatus } from "../report/model.ts";
+
+/** Before anything is known of a target. */
+export function blankStatus(target: TargetKey): TargetStatus {
+  return {
+    target,
+    generation: 0n,
+    digest: "",
+    release: "",
+    mode: "AdoptIfNoDiff",
+    phase: "Waiting",
+    problem: undefined,
+    health: undefined,
+    healthSince: undefined,
+    counts: undefined,
+    findings: new Map(),
+    appliedAt: undefined,
+    rolledBackFrom: "",
+    operation: "",
+  };
+}
+
+/** The status after its health was looked at. */
+export function withHealth(status: TargetStatus, health: TargetHealth, now: Instant): TargetStatus {
+  const same = status.health?.status === health.status;
+  const healthSince = same ? status.healthSince : now;
+  const settled = status.phase === "Settling" && health.status === "Healthy";
+  return { ...status, health, healthSince, phase: settled ? "Done" : status.phase };
+}
+
+/** The status after a pass; `only` names the objects of a partial one. */
+export function withResult(
+  status: TargetStatus,
+  result: ApplyResult,
+  only: ReadonlySet<string> | undefined,
+): TargetStatus {
+  const findings = new Map(only === undefined ? [] : [...status.findings].filter(([key]) => !only.has(key)));
+  for (const outcome of result.outcomes) if (isFinding(outcome)) findings.set(objectKey(outcome.ref), outcome);
+  return {
+    ...status,
+    counts: only === undefined || status.counts === undefined ? result.counts : status.counts,
+    findings,
+    problem: ownProblem(result),
+  };
+}
+
+function isFinding({ action }: ObjectOutcome): boolean {
+  return action === "failed" || action === "different" || action === "held" || action === "deleting";
+}
+
+/** A fault of the pass itself, which no object's finding tells. */
+function ownProblem(result: ApplyResult): Fault | undefined {
+  return result.errors.find((fault) => !result.outcomes.some((outcome) => outcome.fault === fault));
+}
+
+/** The phase that a pass leaves a target in. */
+export function phaseAfter(
+  result: ApplyResult,
+  at: { readonly observing: boolean; readonly back: boolean },
+): TargetPhase {
+  if (at.back) return "RolledBack";
+  switch (result.phase) {
+    case "Failed":
+      return "Failed";
+    case "Pending":
+      return "Applying";
+    default:
+      return at.observing ? "Observed" : "Settling";
+  }
+}
