@@ -200,7 +200,8 @@ function stillGood(old: X509Certificate, keys: Keys, names: readonly string[], n
   const found = (old.subjectAltName ?? "").split(", ").sort();
   const root = new X509Certificate(Buffer.from(keys.certificate.rawData));
   const renewAt = Date.parse(old.validTo) - serverLife / 3;
-  return now < renewAt && wanted.join() === found.join() && old.verify(root.publicKey);
+  const begun = now >= Date.parse(old.validFrom);
+  return begun && now < renewAt && wanted.join() === found.join() && old.verify(root.publicKey);
 }
 
 function generalNames(names: readonly string[]): { type: "dns" | "ip"; value: string }[] {

@@ -155,7 +155,10 @@ function handshake(
     server.listen(0, "127.0.0.1", () => {
       const address = server.address();
       const port = typeof address === "object" && address !== null ? address.port : 0;
-      connect({ ...client, port, host: "127.0.0.1" }).once("error", reject);
+      connect({ ...client, port, host: "127.0.0.1" }).once("error", (error) => {
+        server.close();
+        reject(error);
+      });
     });
   });
 }

@@ -60,6 +60,13 @@ export class HandFence implements Fence {
   }
 }
 
+/** An agent's connection, its user key, and the credentials it came with. */
+export interface TestAgent {
+  readonly connection: NatsConnection;
+  readonly key: string;
+  readonly credentials: Uint8Array;
+}
+
 /** One embedded server in a folder of its own, and what a test needs around it. */
 export class NatsWorld {
   readonly folder = mkdtempSync(join(tmpdir(), "capstan-nats-"));
@@ -123,23 +130,30 @@ export class NatsWorld {
   }
 
   /** An agent's connection with the strict grant for a cluster. */
-  async agent(
-    cluster: string,
-    more: Partial<ConnectionOptions> = {},
-  ): Promise<{ connection: NatsConnection; key: string }> {
+  async agent(cluster: string, more: Partial<ConnectionOptions> = {}): Promise<TestAgent> {
     const user = createUser();
-    const key = user.getPublicKey();
+    const natsKey = user.getPublicKey();
     const expiresAt = Date.now() + 3_600_000;
-    const jwt = await this.nats.users().issue({ cluster: parseClusterId(cluster), natsKey: key, expiresAt });
+    const jwt = await this.nats.users().issue({ cluster: parseClusterId(cluster), natsKey, expiresAt });
+    const credentials = fmtCreds(jwt, user);
+    return { key: natsKey, credentials, connection: await this.agentAs(cluster, credentials, more) };
+  }
+
+  /** A connection with credentials that were issued before. */
+  async agentAs(
+    cluster: string,
+    credentials: Uint8Array,
+    more: Partial<ConnectionOptions> = {},
+  ): Promise<NatsConnection> {
     const connection = await connect({
       servers: `127.0.0.1:${this.options.port}`,
-      authenticator: credsAuthenticator(fmtCreds(jwt, user)),
+      authenticator: credsAuthenticator(credentials),
       inboxPrefix: `_INBOX_${cluster}`,
       reconnectTimeWait: 100,
       maxReconnectAttempts: 5,
       ...more,
     });
-    return { connection: this.keep(connection), key };
+    return this.keep(connection);
   }
 
   keep(connection: NatsConnection): NatsConnection {
