@@ -78,9 +78,8 @@ export function needTool(tools: Tools, name: ToolName): string {
 }
 
 async function obtainServers(names: readonly ServerName[], found: Map<ToolName, string>, missing: MissingTool[]) {
-  if (names.length === 0) return;
   const unbuilt: MissingTool[] = [];
-  await attempt(names, unbuilt, async () => keep(found, names, await buildServers(names)));
+  for (const name of names) await attempt([name], unbuilt, async () => keep(found, [name], await buildServers([name])));
   for (const one of unbuilt) {
     if (one.name !== "natsServer") missing.push(one);
     else {
@@ -104,7 +103,7 @@ async function attempt(names: readonly ToolName[], missing: MissingTool[], act: 
   try {
     await act();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = (error instanceof Error ? error.message : String(error)).replaceAll(/\s+/g, " ");
     for (const name of names) missing.push({ name, reason });
   }
 }
