@@ -102,16 +102,14 @@ function patternOf(args: readonly string[]): { testNamePatterns: string } | unde
 }
 
 async function runBatches(batches: readonly Batch[], names: { testNamePatterns: string } | undefined): Promise<number> {
-  let failed = false;
+  const sums = new Map<string, number>();
   async function* events(): AsyncGenerator<TestEvent> {
-    const sums = new Map<string, number>();
     for (const batch of batches) {
       for await (const event of run({
         cwd: root,
         ...batch,
         ...names,
       }) as AsyncIterable<unknown> as AsyncIterable<TestEvent>) {
-        if (event.type === "test:fail") failed = true;
         const count = closingCount(event);
         if (count === undefined) yield event;
         else sums.set(count.name, (sums.get(count.name) ?? 0) + count.value);
@@ -126,7 +124,8 @@ async function runBatches(batches: readonly Batch[], names: { testNamePatterns: 
     }
   }
   await pipeline(Readable.from(events()), new spec(), process.stdout, { end: false });
-  return failed ? 1 : 0;
+  const told = ["fail", "cancelled"].map((name) => sums.get(name) ?? 1);
+  return told.every((count) => count === 0) ? 0 : 1;
 }
 
 function closingCount(event: TestEvent): { name: string; value: number } | undefined {
