@@ -1,4 +1,5 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import type { Digest, Instant } from "@capstan/proto";
 import { DesiredTargetSchema } from "@capstan/proto/desired";
 import type { StoredBundleRef, TargetContent } from "../distribution/model.ts";
@@ -78,9 +79,9 @@ export function decodeHead(bytes: Uint8Array): Head {
 }
 
 function stored({ digest, bundle, target }: TargetContent): StoredContent {
-  return { digest, bundle, target: toBinary(DesiredTargetSchema, target).toBase64() };
+  return { digest, bundle, target: base64Encode(toBinary(DesiredTargetSchema, target)) };
 }
 
 function restored({ digest, bundle, target }: StoredContent): TargetContent {
-  return { digest, bundle, target: fromBinary(DesiredTargetSchema, Uint8Array.fromBase64(target)) };
+  return { digest, bundle, target: fromBinary(DesiredTargetSchema, base64Decode(target)) };
 }

@@ -1,0 +1,134 @@
+import type { Clock, ClusterId, Digest, TargetKey } from "@capstan/proto";
+import type { Approval, GuardLimits, GuardResult, HeldList, PastRemoval, Removal, SetGuard } from "./model.ts";
+import type { GuardStore } from "./port.ts";
+import { approveList, countHoldings, holdRemovals } from "./removals.ts";
+
+/** A removal that a lane wants, without its set: the lane tells it. */
+export interface WantedRemoval {
+  readonly target: TargetKey;
+  readonly cluster: ClusterId;
+  readonly moves: boolean;
+}
+
+/** What the guard's keeper needs. */
+export interface GuardOptions {
+  readonly clock: Clock;
+  readonly store: GuardStore;
+  readonly limits: GuardLimits;
+  readonly hash: (text: string) => Digest;
+  /** Everything that desired states hold now. */
+  holdings(): Iterable<Removal>;
+  /** What a set says for itself (annotations). */
+  sets(): ReadonlyMap<string, SetGuard>;
+  /** The set that a lane belongs to; null: a standalone Application. */
+  setOf(lane: string): string | null;
+}
+
+/** How long what went counts, in milliseconds. */
+const day = 24 * 3_600_000;
+/** The verdict is worked out at most so often: it looks at the whole fleet. */
+const freshFor = 250;
+
+/** Keeps what lanes want to remove, what went, and what people approved; asks the pure guard. */
+export class GuardKeeper {
+  readonly #options: GuardOptions;
+  readonly #wanted = new Map<string, readonly WantedRemoval[]>();
+  #history: PastRemoval[] = [];
+  #approvals: Approval[] = [];
+  #verdict: { readonly at: number; readonly result: GuardResult; readonly held: ReadonlyMap<string, string> } | undefined;
+
+  constructor(options: GuardOptions) {
+    this.#options = options;
+  }
+
+  /** Reads what was stored; call at the start of a term. */
+  async load(signal: AbortSignal): Promise<void> {
+    const stored = await this.#options.store.load(signal);
+    this.#history = [...stored.history];
+    this.#approvals = [...stored.approvals];
+    this.#wanted.clear();
+    this.#verdict = undefined;
+  }
+
+  /** What a lane's run wants to remove; replaces what it wanted before. */
+  want(lane: string, removals: readonly WantedRemoval[]): void {
+    if (removals.length === 0 && !this.#wanted.has(lane)) return;
+    if (removals.length === 0) this.#wanted.delete(lane);
+    else this.#wanted.set(lane, removals);
+    this.#verdict = undefined;
+  }
+
+  /** Why a removal is held; undefined: it may go. */
+  held(cluster: ClusterId, target: TargetKey): string | undefined {
+    return this.#judge().held.get(`${cluster} ${target}`);
+  }
+
+  /** The lists that wait for a person. */
+  lists(): readonly HeldList[] {
+    return this.#judge().result.held;
+  }
+
+  /** Removals were handed to distribution: they count for a day, and use up what was approved. */
+  async done(lane: string, removals: readonly WantedRemoval[], signal: AbortSignal): Promise<void> {
+    const now = this.#options.clock.now();
+    const known = new Set(this.#history.map(placeOf));
+    const fresh = removals.filter((one) => !known.has(placeOf(one)));
+    if (fresh.length === 0) return;
+    const set = this.#options.setOf(lane);
+    const approved = (one: WantedRemoval) =>
+      this.#approvals.some(({ list }) => list.some((each) => placeOf(each) === placeOf(one)));
+    this.#history = [
+      ...this.#history.filter(({ at }) => now - at < day),
+      ...fresh.map((one) => ({ ...one, set, at: now, approved: approved(one) })),
+    ];
+    this.#verdict = undefined;
+    await this.#save(signal);
+  }
+
+  /** A person approves the list with this digest. Throws `not-found` when no such list is held. */
+  async approve(digest: Digest, who: { readonly by: string; readonly reason: string }, signal: AbortSignal): Promise<HeldList> {
+    const { result } = this.#judge();
+    const list = result.held.find((each) => each.digest === digest);
+    const scope = list?.scope ?? "";
+    const approval = approveList(result, scope, digest, { ...who, at: this.#options.clock.now() });
+    this.#approvals = [...this.#approvals, approval];
+    this.#verdict = undefined;
+    await this.#save(signal);
+    return list as HeldList;
+  }
+
+  #judge(): NonNullable<typeof this.#verdict> {
+    const at = this.#options.clock.monotonic();
+    if (this.#verdict !== undefined && at - this.#verdict.at < freshFor) return this.#verdict;
+    const removals = [...this.#wanted].flatMap(([lane, list]) => {
+      const set = this.#options.setOf(lane);
+      return list.map((one): Removal => ({ ...one, set }));
+    });
+    const holdings = [...this.#options.holdings()];
+    const stands = new Set(holdings.map(placeOf));
+    const result = holdRemovals({
+      now: this.#options.clock.now(),
+      removals: removals.filter((one) => stands.has(placeOf(one))),
+      counts: countHoldings(holdings),
+      history: this.#history,
+      limits: this.#options.limits,
+      sets: this.#options.sets(),
+      approvals: this.#approvals,
+      hash: this.#options.hash,
+    });
+    const held = new Map<string, string>();
+    for (const { list, rules } of result.held) {
+      for (const one of list) held.set(placeOf(one), rules.map(({ text }) => text).join("; "));
+    }
+    this.#verdict = { at, result, held };
+    return this.#verdict;
+  }
+
+  #save(signal: AbortSignal): Promise<void> {
+    return this.#options.store.save({ history: this.#history, approvals: this.#approvals }, signal);
+  }
+}
+
+function placeOf({ cluster, target }: { readonly cluster: ClusterId; readonly target: TargetKey }): string {
+  return `${cluster} ${target}`;
+}

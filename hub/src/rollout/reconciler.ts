@@ -1,0 +1,543 @@
+import {
+  type Chance,
+  type Clock,
+  type ClusterId,
+  type Digest,
+  done,
+  Fault,
+  KeyedLoop,
+  type Outcome,
+} from "@capstan/proto";
+import { Removal } from "@capstan/proto/desired";
+import type { Change as DesiredChange, TargetContent } from "../distribution/model.ts";
+import { checkPlan } from "./check.ts";
+import { factsOf } from "./facts.ts";
+import { begin, isOver } from "./fold.ts";
+import { type KeptRun, type Lane, newLane, type Wanted } from "./lane-run.ts";
+import {
+  type Dispatch,
+  type Facts,
+  type Hash,
+  type Intent,
+  type LaneKey,
+  type Move,
+  type Pin,
+  type Plan,
+  type PlanInput,
+  parseRunId,
+  type Reason,
+  type RollbackScope,
+  type RunId,
+  type RunState,
+  type Transition,
+  type VerbResult,
+} from "./model.ts";
+import { plan } from "./plan.ts";
+import type { Assignments, ClusterView, RemovalGuard, RolloutStore } from "./port.ts";
+import { decodeEntry, decodeHead, encodeEntry, encodeHead, type Packer, replay } from "./record.ts";
+import { followUp, pinned, returned, rollback } from "./rollback.ts";
+import { step } from "./step.ts";
+import { supersede } from "./supersede.ts";
+import { start } from "./verbs.ts";
+import { why } from "./why.ts";
+
+/** What the rollout shell needs. */
+export interface RolloutOptions {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly store: RolloutStore;
+  readonly packer: Packer;
+  readonly assignments: Assignments;
+  readonly clusters: ClusterView;
+  readonly guard: RemovalGuard;
+  readonly hash: Hash;
+  /** Nothing new begins while it is true: a rebuild waits for a person. */
+  isHeld(): boolean;
+  /** Told of every transition, after it is durable. */
+  onTransitions(run: RunState, transitions: readonly Transition[]): void;
+  onFault(lane: string, fault: Fault): void;
+}
+
+/** A lane as people see it. */
+export interface LaneStatus {
+  readonly lane: LaneKey;
+  readonly wanted: Wanted | undefined;
+  readonly run: RunState | undefined;
+  readonly past: readonly RunState[];
+  readonly pin: Pin | undefined;
+  /** Why the lane, or its run, waits; null: nothing does. */
+  readonly reason: Reason | null;
+}
+
+/** A verb of a person on a run: pure, from `verbs.ts`. */
+export type Verb = (state: RunState, intent: Intent) => VerbResult;
+
+/**
+ * Moves lanes to their releases. The decisions are pure (`plan`, `step`, the verbs); this shell records each before it is
+ * acted upon, then makes it true through desired states. Level-triggered by lane: after a restart the record is folded and
+ * the next step asks only for what the desired states do not say yet.
+ */
+export class RolloutReconciler {
+  readonly #options: RolloutOptions;
+  readonly #lanes = new Map<LaneKey, Lane>();
+  readonly #runs = new Map<RunId, LaneKey>();
+  /** Lanes with something under way, by cluster. */
+  readonly #interest = new Map<ClusterId, Set<LaneKey>>();
+  readonly #loop: KeyedLoop;
+
+  constructor(options: RolloutOptions) {
+    this.#options = options;
+    this.#loop = new KeyedLoop({
+      clock: options.clock,
+      chance: options.chance,
+      concurrency: 8,
+      backoff: { base: 500, factor: 2, cap: 30_000 },
+      handle: (lane, signal) => this.#handle(lane as LaneKey, signal),
+      onFault: (lane, fault) => options.onFault(lane, fault),
+    });
+  }
+
+  /** Folds the records of all runs that are not over, and the newest ended ones. Call at the start of a term. */
+  async load(signal: AbortSignal): Promise<void> {
+    this.#lanes.clear();
+    this.#runs.clear();
+    this.#interest.clear();
+    const heads = (await this.#options.store.heads(signal)).map(decodeHead);
+    for (const head of heads.sort((a, b) => a.startedAt - b.startedAt)) {
+      const run = parseRunId(head.run);
+      const entries = await this.#options.store.read(run, BigInt(head.last), signal);
+      const kept = replay(entries.map((bytes) => decodeEntry(bytes, this.#options.packer)));
+      if (kept !== undefined) this.#keep(this.#lane(head.lane as LaneKey), { ...kept, last: BigInt(head.last) });
+    }
+    for (const pin of await this.#options.store.pins(signal)) this.#lane(pin.lane).pin = pin;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    for (const lane of this.#lanes.keys()) this.#loop.add(lane);
+    await this.#loop.run(signal);
+  }
+
+  /** What people ask of a lane changed. */
+  want(key: LaneKey, wanted: Wanted): void {
+    this.#lane(key).wanted = wanted;
+    this.#loop.add(key);
+  }
+
+  /** Something about a cluster changed: its session, its reports, its desired state. */
+  clusterChanged(cluster: ClusterId): void {
+    for (const lane of this.#interest.get(cluster) ?? []) this.#loop.add(lane);
+  }
+
+  /** Everything may go on, for example after a rebuild was ended or a removal approved. */
+  wakeAll(): void {
+    for (const lane of this.#lanes.keys()) this.#loop.add(lane);
+  }
+
+  /** Lanes waiting or being worked on now. */
+  get busy(): number {
+    return this.#loop.busy;
+  }
+
+  lanes(): LaneStatus[] {
+    return [...this.#lanes.values()].map((lane) => this.#status(lane));
+  }
+
+  lane(key: LaneKey): LaneStatus | undefined {
+    const lane = this.#lanes.get(key);
+    return lane === undefined ? undefined : this.#status(lane);
+  }
+
+  /** The lane of a run. */
+  laneOf(run: RunId): LaneKey | undefined {
+    return this.#runs.get(run);
+  }
+
+  facts(lane: LaneKey): Facts {
+    return this.#facts(this.#lanes.get(lane));
+  }
+
+  /** A person's verb on the lane's newest run; recorded before this resolves. Faults of the verb come through. */
+  async act(key: LaneKey, verb: Verb, intent: Omit<Intent, "now">, signal: AbortSignal): Promise<RunState> {
+    return this.#exclusive(this.#existing(key), async (lane) => {
+      const run = requireRun(lane);
+      const result = verb(run.state, { ...intent, now: this.#options.clock.now() });
+      await this.#record(lane, run, result, signal);
+      this.#loop.add(key);
+      return result.state;
+    });
+  }
+
+  /** Lets the wanted release of a lane without automated sync go. */
+  release(key: LaneKey): Digest | undefined {
+    const lane = this.#lanes.get(key);
+    if (lane?.wanted === undefined) return undefined;
+    lane.released = lane.wanted.release.id;
+    this.#loop.add(key);
+    return lane.released;
+  }
+
+  /** Takes a lane back: a new run to older bytes, and a pin. */
+  async rollBack(
+    key: LaneKey,
+    request: { readonly scope: RollbackScope; readonly to: string | undefined },
+    intent: Omit<Intent, "now">,
+    signal: AbortSignal,
+  ): Promise<{ readonly run: RunState; readonly pin: Pin }> {
+    return this.#exclusive(this.#existing(key), async (lane) => {
+      const kept = requireRun(lane);
+      const now = this.#options.clock.now();
+      const id = this.#runId(lane, now);
+      const target = request.to === undefined ? undefined : releaseOf(lane, request.to);
+      const back = rollback(
+        kept.state,
+        { ...intent, now },
+        {
+          run: id,
+          scope: request.scope,
+          current: this.#options.assignments.ofLane(key),
+          clusters: this.#options.clusters.all(),
+          hash: this.#options.hash,
+          ...(target === undefined ? {} : { to: target }),
+        },
+      );
+      await this.#record(lane, kept, back.old, signal);
+      await this.#options.store.savePin(back.pin, signal);
+      lane.pin = back.pin;
+      const run = await this.#open(lane, back.input, signal);
+      if (run === undefined) {
+        throw new Fault("not-now", {
+          message: `${key} holds that release already on every cluster of the scope.`,
+          next: "Nothing is to be done; unpin with: capstan rollout unpin LANE",
+        });
+      }
+      this.#loop.add(key);
+      return { run: run.state, pin: back.pin };
+    });
+  }
+
+  /** Lets Git lead again. */
+  async unpin(key: LaneKey, signal: AbortSignal): Promise<Wanted | undefined> {
+    return this.#exclusive(this.#existing(key), async (lane) => {
+      await this.#options.store.deletePin(key, signal);
+      lane.pin = undefined;
+      this.#loop.add(key);
+      return lane.wanted;
+    });
+  }
+
+  async #handle(key: LaneKey, signal: AbortSignal): Promise<Outcome> {
+    return this.#exclusive(this.#lane(key), async (lane) => {
+      await this.#follow(lane, signal);
+      await this.#settleOlder(lane, signal);
+      const kept = lane.run;
+      if (kept === undefined) return done;
+      const result = step(kept.state, this.#facts(lane));
+      const after = result.transitions.length === 0 ? kept : await this.#record(lane, kept, result, signal);
+      for (const dispatch of result.dispatch) this.#dispatch(lane, after, dispatch);
+      if (isOver(after.state.status) && after !== kept) return { kind: "again", afterMs: 0 };
+      if (result.wakeAt === null) return done;
+      return { kind: "again", afterMs: Math.max(1, result.wakeAt - this.#options.clock.now()) };
+    });
+  }
+
+  /** Runs that a newer one takes back end when it does. */
+  async #settleOlder(lane: Lane, signal: AbortSignal): Promise<void> {
+    for (const kept of lane.past) {
+      if (isOver(kept.state.status)) continue;
+      const result = step(kept.state, this.#facts(lane, kept.state));
+      await this.#record(lane, kept, result, signal);
+    }
+  }
+
+  /** Begins a run where the lane should move: a new release, or clusters that came back. */
+  async #follow(lane: Lane, signal: AbortSignal): Promise<void> {
+    if (this.#options.isHeld()) return;
+    const { wanted, run } = lane;
+    const over = run === undefined || isOver(run.state.status);
+    if (wanted !== undefined && this.#mayMove(lane, wanted)) {
+      if (over) await this.#openRelease(lane, wanted, signal);
+      else if (run.state.plan.release !== wanted.release.id) await this.#supersede(lane, run, wanted, signal);
+    }
+    if (run !== undefined && run === lane.run && over) await this.#catchUp(lane, run, signal);
+  }
+
+  #mayMove(lane: Lane, wanted: Wanted): boolean {
+    if (pinned(lane.pin, wanted.release.id) !== null) return false;
+    if (!wanted.automated && lane.released !== wanted.release.id && !onlyRemoves(wanted)) return false;
+    const last = lane.run?.state;
+    // What ended badly is not tried again by itself: the same content needs a person, or something new.
+    const ended = last !== undefined && isOver(last.status) && last.plan.release === wanted.release.id;
+    return !ended || !["Aborted", "Failed", "RolledBack", "RollbackFailed"].includes(last.status.phase);
+  }
+
+  async #openRelease(lane: Lane, wanted: Wanted, signal: AbortSignal): Promise<void> {
+    const now = this.#options.clock.now();
+    const last = lane.run?.state;
+    const same = last?.plan.release === wanted.release.id;
+    if (same && last.status.phase.startsWith("Succeeded") && this.#isAsDecided(lane, wanted)) return;
+    await this.#open(
+      lane,
+      {
+        run: this.#runId(lane, now),
+        origin: { kind: "release" },
+        now,
+        actor: "capstan",
+        reason: wanted.release.cause.subject,
+        release: wanted.release,
+        previous: last?.plan.release ?? null,
+        current: this.#options.assignments.ofLane(lane.key),
+        clusters: this.#options.clusters.all(),
+        strategy: wanted.strategy,
+      },
+      signal,
+    );
+  }
+
+  /** Whether desired states say what the release wants, but for clusters that an ended run left behind on purpose. */
+  #isAsDecided(lane: Lane, wanted: Wanted): boolean {
+    const left = new Set(
+      lane.run?.state.clusters.flatMap(({ status }, index) =>
+        ["Done", "Removed"].includes(status.is) ? [] : [lane.run?.state.members[index]?.cluster],
+      ),
+    );
+    return wanted.release.targets.every(({ target, cluster, content }) => {
+      return left.has(cluster) || this.#options.assignments.held(cluster, target)?.content === content;
+    });
+  }
+
+  async #supersede(lane: Lane, run: KeptRun, wanted: Wanted, signal: AbortSignal): Promise<void> {
+    const now = this.#options.clock.now();
+    const newer = this.#runId(lane, now);
+    const result = supersede(run.state, newer, { now, actor: "capstan", reason: "" });
+    if (result.decision === "queue") return;
+    await this.#record(lane, run, result, signal);
+    await this.#openRelease(lane, wanted, signal);
+  }
+
+  /** Deferred clusters of an ended run that are back go on in a child run, under their own budget. */
+  async #catchUp(lane: Lane, run: KeptRun, signal: AbortSignal): Promise<void> {
+    const { ready } = returned(run.state, this.#facts(lane));
+    const release = lane.wanted?.release;
+    if (ready.length === 0 || release === undefined || release.id !== run.state.plan.release) return;
+    const now = this.#options.clock.now();
+    const input = followUp(
+      run.state,
+      { now, actor: "capstan", reason: "back after it was offline" },
+      {
+        run: this.#runId(lane, now),
+        kind: "catch-up",
+        release,
+        only: ready,
+        current: this.#options.assignments.ofLane(lane.key),
+        clusters: this.#options.clusters.all(),
+      },
+    );
+    await this.#open(lane, input, signal);
+  }
+
+  /** Plans, records and starts a run; undefined where nothing is to be moved. */
+  async #open(lane: Lane, input: PlanInput, signal: AbortSignal): Promise<KeptRun | undefined> {
+    const made = plan(input, this.#options.hash);
+    if (made.clusters.length === 0) return undefined;
+    const unsound = checkPlan(made, this.#options.hash);
+    if (unsound.length > 0) {
+      throw new Fault("internal", { message: `a plan for ${lane.key} does not hold: ${unsound.join("; ")}.` });
+    }
+    const contents = this.#contentsOf(lane, made);
+    const begun = begin(made);
+    const entry = encodeEntry({ kind: "opening", opening: { plan: made, contents } }, this.#options.packer);
+    const head = (last: bigint) => this.#head(lane, begun, last);
+    const last = await this.#options.store.append(made.run, entry, head, signal);
+    this.#keep(lane, { state: begun, contents, last });
+    const intent = { now: input.now, actor: input.actor, reason: input.reason };
+    return this.#record(lane, requireRun(lane), start(begun, intent), signal);
+  }
+
+  /** Both sides of every move, so that a run can be carried out and taken back whatever else is forgotten. */
+  #contentsOf(lane: Lane, made: Plan): ReadonlyMap<Digest, TargetContent> {
+    const contents = new Map<Digest, TargetContent>();
+    for (const { cluster, moves } of made.clusters) {
+      for (const { target, from, to } of moves) {
+        const before = this.#options.assignments.content(cluster, target);
+        if (from !== null && before !== undefined) contents.set(from, before);
+        const wanted = to === null ? undefined : this.#content(lane, to);
+        if (to !== null && wanted !== undefined) contents.set(to, wanted);
+      }
+    }
+    return contents;
+  }
+
+  #content(lane: Lane, digest: Digest): TargetContent | undefined {
+    for (const each of [lane.wanted, lane.run, ...lane.past]) {
+      const found = each?.contents.get(digest);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  #dispatch(lane: Lane, kept: KeptRun, dispatch: Dispatch): void {
+    const removals: { target: Move["target"]; cluster: ClusterId; moves: boolean }[] = [];
+    for (const move of dispatch.moves) {
+      const change = this.#change(lane, kept, dispatch, move);
+      if (change === undefined) continue;
+      this.#options.assignments.assign(dispatch.cluster, move.target, change);
+      if (move.to === null) {
+        removals.push({ target: move.target, cluster: dispatch.cluster, moves: move.successor !== undefined });
+      }
+    }
+    if (removals.length === 0) return;
+    // The guard's memory of what went is told apart from the run: losing it would only make the guard milder for a day.
+    this.#options.guard
+      .done(lane.key, removals, AbortSignal.timeout(10_000))
+      .catch((thrown: unknown) => this.#options.onFault(lane.key, Fault.from(thrown)));
+  }
+
+  #change(lane: Lane, kept: KeptRun, dispatch: Dispatch, move: Move): DesiredChange | undefined {
+    if (move.to === null) {
+      const before = this.#options.assignments.content(dispatch.cluster, move.target);
+      const keep = before?.target.policy?.keepObjectsOnRemoval ?? true;
+      const removal = keep ? Removal.KEEP : Removal.PRUNE;
+      return { kind: "remove", removal, reason: kept.state.plan.reason, approvedBy: "" };
+    }
+    const content = kept.contents.get(move.to) ?? this.#content(lane, move.to);
+    if (content === undefined) {
+      this.#options.onFault(
+        lane.key,
+        new Fault("internal", { message: `${kept.state.plan.run} names content ${move.to}, which its record lacks.` }),
+      );
+      return undefined;
+    }
+    return { kind: "hold", content };
+  }
+
+  async #record(lane: Lane, kept: KeptRun, result: VerbResult, signal: AbortSignal): Promise<KeptRun> {
+    if (result.transitions.length === 0) return kept;
+    const entry = encodeEntry({ kind: "transitions", transitions: result.transitions }, this.#options.packer);
+    const head = (last: bigint) => this.#head(lane, result.state, last);
+    const last = await this.#options.store.append(result.state.plan.run, entry, head, signal);
+    const next = { ...kept, state: result.state, last };
+    this.#keep(lane, next);
+    this.#options.onTransitions(result.state, result.transitions);
+    return next;
+  }
+
+  #head(lane: Lane, state: RunState, last: bigint): Uint8Array {
+    const { run, plannedAt } = state.plan;
+    return encodeHead({
+      run,
+      lane: lane.key,
+      last: String(last),
+      over: isOver(state.status),
+      startedAt: plannedAt,
+    });
+  }
+
+  /** Takes note of a run's newest state. */
+  #keep(lane: Lane, kept: KeptRun): void {
+    const { run } = kept.state.plan;
+    if (lane.past.some(({ state }) => state.plan.run === run)) {
+      lane.past = lane.past.map((each) => (each.state.plan.run === run ? kept : each));
+      return;
+    }
+    if (lane.run !== undefined && lane.run.state.plan.run !== run) lane.past = [lane.run, ...lane.past].slice(0, 10);
+    lane.run = kept;
+    this.#runs.set(run, lane.key);
+    this.#options.guard.want(lane.key, isOver(kept.state.status) ? [] : removalsOf(kept.state));
+    for (const { cluster } of kept.state.members) {
+      const lanes = this.#interest.get(cluster) ?? new Set<LaneKey>();
+      this.#interest.set(cluster, lanes.add(lane.key));
+    }
+  }
+
+  /** A run that is being rolled back looks at the run that does it. */
+  #facts(lane: Lane | undefined, state = lane?.run?.state): Facts {
+    const status = state?.status;
+    const all = lane === undefined ? [] : [lane.run, ...lane.past];
+    const back = status?.phase === "RollingBack" ? all.find((each) => each?.state.plan.run === status.run) : undefined;
+    return factsOf(this.#options.clock.now(), this.#options, back?.state.status);
+  }
+
+  #status(lane: Lane): LaneStatus {
+    const facts = this.#facts(lane);
+    const run = lane.run?.state;
+    const waiting = run === undefined || isOver(run.status) ? null : why(run, facts);
+    const pin = lane.wanted === undefined ? null : pinned(lane.pin, lane.wanted.release.id);
+    return {
+      lane: lane.key,
+      wanted: lane.wanted,
+      run,
+      past: lane.past.map(({ state }) => state),
+      pin: lane.pin,
+      reason: waiting ?? pin,
+    };
+  }
+
+  #lane(key: LaneKey): Lane {
+    const lane = this.#lanes.get(key) ?? newLane(key);
+    this.#lanes.set(key, lane);
+    return lane;
+  }
+
+  #existing(key: LaneKey): Lane {
+    const lane = this.#lanes.get(key);
+    if (lane === undefined) {
+      throw new Fault("not-found", { message: `no lane is called ${key}.`, next: "See: capstan get lanes" });
+    }
+    return lane;
+  }
+
+  #exclusive<T>(lane: Lane, work: (lane: Lane) => Promise<T>): Promise<T> {
+    const turn = lane.turn.then(
+      () => work(lane),
+      () => work(lane),
+    );
+    lane.turn = turn;
+    return turn;
+  }
+
+  #runId(lane: Lane, now: number): RunId {
+    const slug = lane.key
+      .replace(/[^a-z0-9]+/gi, "-")
+      .toLowerCase()
+      .replace(/^-+|-+$/g, "")
+      .slice(-60);
+    const chance = Math.floor(this.#options.chance() * 36 ** 4)
+      .toString(36)
+      .padStart(4, "0");
+    return parseRunId(`${slug.replace(/^-+/, "")}-${now.toString(36)}${chance}`);
+  }
+}
+
+function requireRun(lane: Lane): KeptRun {
+  if (lane.run !== undefined) return lane.run;
+  throw new Fault("not-found", { message: `${lane.key} has never been rolled out.` });
+}
+
+function removalsOf(state: RunState) {
+  return state.members.flatMap(({ cluster, moves }) =>
+    moves
+      .filter(({ to }) => to === null)
+      .map(({ target, successor }) => ({ target, cluster, moves: successor !== undefined })),
+  );
+}
+
+function onlyRemoves({ release }: Wanted): boolean {
+  return release.targets.length === 0;
+}
+
+/** A release that the lane has been at, by id or the start of one. */
+function releaseOf(lane: Lane, id: string) {
+  for (const { state } of [lane.run, ...lane.past].filter((each) => each !== undefined)) {
+    const { release, cause } = state.plan;
+    if (release !== id && !release.startsWith(`sha256:${id}`) && !(id.length >= 7 && cause.commit.startsWith(id)))
+      continue;
+    const targets = state.members.flatMap(({ cluster, moves }) =>
+      moves.flatMap(({ target, to }) => (to === null ? [] : [{ target, cluster, content: to }])),
+    );
+    return { id: release, lane: lane.key, cause, targets };
+  }
+  throw new Fault("not-found", {
+    message: `${lane.key} has no release ${id} among its last ones.`,
+    next: "See: capstan rollout list LANE --all",
+  });
+}
