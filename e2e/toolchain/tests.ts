@@ -123,7 +123,13 @@ async function runBatches(batches: readonly Batch[], names: { testNamePatterns: 
       };
     }
   }
+  const early = () => {
+    process.stderr.write("capstan: a test ended the process before the run was over\n");
+    process.exitCode = 1;
+  };
+  process.once("exit", early);
   await pipeline(Readable.from(events()), new spec(), process.stdout, { end: false });
+  process.off("exit", early);
   const told = ["fail", "cancelled"].map((name) => sums.get(name) ?? 1);
   return told.every((count) => count === 0) ? 0 : 1;
 }
