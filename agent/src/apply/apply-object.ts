@@ -138,6 +138,7 @@ async function write(pass: Pass, first: Examined): Promise<void> {
         strict: policy.validate,
         ...(expected === undefined ? {} : { resourceVersion: expected }),
       };
+      pass.ports.memory.beginWrite(prepared.key);
       const written = await pass.ports.cluster.apply(policy.account, prepared.object, options, pass.signal);
       settled(pass, prepared, written);
       recordWrite(pass, examined, live === undefined);
@@ -146,6 +147,8 @@ async function write(pass: Pass, first: Examined): Promise<void> {
       const fault = Fault.from(thrown);
       if (fault.code !== "conflict" || tried >= tries) throw fault;
       examined = await examine(pass, prepared);
+    } finally {
+      pass.ports.memory.endWrite(prepared.key);
     }
   }
 }

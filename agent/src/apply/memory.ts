@@ -19,6 +19,7 @@ export class ObjectMemory {
   readonly #verdicts = new Map<string, Verdict>();
   readonly #live = new Map<string, string>();
   readonly #fights = new Map<string, Fight>();
+  readonly #writing = new Set<string>();
   readonly #namespaces = new Set<string>();
 
   verdict(key: string): Verdict | undefined {
@@ -49,6 +50,19 @@ export class ObjectMemory {
   vouched(key: string): boolean {
     const live = this.#live.get(key);
     return live !== undefined && this.#verdicts.get(key)?.fingerprint === live;
+  }
+
+  /** A write of the object is under way: its event may arrive before its answer. */
+  beginWrite(key: string): void {
+    this.#writing.add(key);
+  }
+
+  endWrite(key: string): void {
+    this.#writing.delete(key);
+  }
+
+  isWriting(key: string): boolean {
+    return this.#writing.has(key);
   }
 
   fight(key: string): Fight | undefined {

@@ -57,10 +57,18 @@ export interface RemoveOptions {
   readonly propagation: "background" | "foreground" | "orphan";
 }
 
-/** Where inventories are kept, in the cluster itself. A write is durable when it resolves. */
+/**
+ * When a write has to be durable: `now`, before anything is done that relies on it; `soon`, within a second, joined with
+ * others: losing it costs a look, never an object.
+ */
+export type Urgency = "now" | "soon";
+
+/** Where inventories are kept, in the cluster itself. */
 export interface InventoryStore {
   read(target: TargetKey, signal: AbortSignal): Promise<Inventory>;
-  write(inventory: Inventory, signal: AbortSignal): Promise<void>;
+  /** Resolves when the write is durable (`now`), or taken on (`soon`). Reads give the new one at once. */
+  write(inventory: Inventory, urgency: Urgency, signal: AbortSignal): Promise<void>;
+  /** Durable when it resolves. */
   forget(target: TargetKey, signal: AbortSignal): Promise<void>;
   /** All targets that own at least one object, in no particular order. */
   targets(signal: AbortSignal): Promise<readonly TargetKey[]>;

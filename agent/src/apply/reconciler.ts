@@ -1,4 +1,4 @@
-import { Fault, objectKey, type TargetKey } from "@capstan/proto";
+import { Fault, type TargetKey } from "@capstan/proto";
 import { settle, union } from "../inventory/diff.ts";
 import type { Inventory } from "../inventory/model.ts";
 import type { KubeObject } from "../inventory/object.ts";
@@ -68,7 +68,7 @@ async function extendInventory(pass: Pass, chosen: readonly PreparedObject[]): P
     pass.before,
     chosen.map((object) => object.address),
   );
-  if (extended !== pass.before) await pass.ports.inventory.write(extended, pass.signal);
+  if (extended !== pass.before) await pass.ports.inventory.write(extended, "now", pass.signal);
   return extended;
 }
 
@@ -141,7 +141,7 @@ async function finish(pass: Pass, extended: Inventory, whole: boolean): Promise<
     digest: pass.input.digest,
     applied: whole,
   });
-  if (settled !== extended) await pass.ports.inventory.write(settled, pass.signal);
+  if (settled !== extended) await pass.ports.inventory.write(settled, "soon", pass.signal);
   return settled;
 }
 
@@ -162,9 +162,4 @@ function result(pass: Pass, inventory: Inventory, startedAt: number): ApplyResul
     startedAt,
     endedAt: ports.clock.now(),
   };
-}
-
-/** The keys of all objects that an inventory lists, for a full check of drift. */
-export function keysOf(inventory: Inventory): ReadonlySet<string> {
-  return new Set([...inventory.entries.values()].map(objectKey));
 }

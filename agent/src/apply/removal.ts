@@ -78,6 +78,6 @@ async function write(ports: ApplyPorts, before: Inventory, deleting: Deleting, s
     await ports.inventory.forget(before.target, signal);
     return true;
   }
-  if (after !== before) await ports.inventory.write(after, signal);
+  if (after !== before) await ports.inventory.write(after, "soon", signal);
   return false;
 }

@@ -270,11 +270,14 @@ export class TargetWatcher {
       tell({ kind: "health", target, health });
     }
     this.#changed.clear();
-    for (const [target, keys] of this.#suspects) {
-      // Our own writes come back as events: by now their verdicts are known.
-      const objects = new Set([...keys].filter((key) => this.#tracked.has(key) && !this.#ports.memory.vouched(key)));
+    const suspects = [...this.#suspects];
+    this.#suspects.clear();
+    for (const [target, keys] of suspects) {
+      // Our own writes come back as events: by now their verdicts are known, or they are under way and wait.
+      const open = [...keys].filter((key) => this.#tracked.has(key) && !this.#ports.memory.vouched(key));
+      for (const key of open) if (this.#ports.memory.isWriting(key)) this.#suspect(key, target);
+      const objects = new Set(open.filter((key) => !this.#ports.memory.isWriting(key)));
       if (objects.size > 0) tell({ kind: "suspect", target, objects });
     }
-    this.#suspects.clear();
   }
 }

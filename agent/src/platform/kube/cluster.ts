@@ -57,7 +57,7 @@ export class KubeCluster implements Cluster {
       resourceVersion === undefined ? object : { ...object, metadata: { ...object.metadata, resourceVersion } };
     const request = {
       method: "PATCH",
-      path: `${await this.#path(asked, signal)}?${query}`,
+      path: `${await this.#path(asked, signal)}?${query.toString()}`,
       body,
       contentType: "application/apply-patch+yaml",
     } as const;

@@ -66,7 +66,7 @@ export class Reflector implements Watches {
     for (let token = ""; ; ) {
       const query = new URLSearchParams({ labelSelector: selector, limit: String(pageSize) });
       if (token !== "") query.set("continue", token);
-      const path = `${collectionPath(resource, { namespace: "", name: "" })}?${query}`;
+      const path = `${collectionPath(resource, { namespace: "", name: "" })}?${query.toString()}`;
       const answer = await client.send({ method: "GET", path, accept }, signal);
       if (answer.status !== 200 || !isMap(answer.body)) throw new StreamRefused(answer);
       const { items, metadata } = answer.body as unknown as { items: readonly KubeObject[]; metadata: ListMeta };
@@ -89,7 +89,7 @@ export class Reflector implements Watches {
       resourceVersion: following.place ?? "",
       timeoutSeconds: String(seconds),
     });
-    const path = `${collectionPath(resource, { namespace: "", name: "" })}?${query}`;
+    const path = `${collectionPath(resource, { namespace: "", name: "" })}?${query.toString()}`;
     let heard = false;
     const started = this.#options.clock.monotonic();
     const stream = client.lines(path, acceptOf(following.body, ""), { silenceMs: (seconds + 30) * 1000 }, signal);
