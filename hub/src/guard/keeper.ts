@@ -24,6 +24,14 @@ export interface GuardOptions {
   setOf(lane: string): string | null;
 }
 
+interface Verdict {
+  /** By the monotonic clock. */
+  readonly at: number;
+  readonly result: GuardResult;
+  /** Why, by `CLUSTER TARGET`. */
+  readonly held: ReadonlyMap<string, string>;
+}
+
 /** How long what went counts, in milliseconds. */
 const day = 24 * 3_600_000;
 /** The verdict is worked out at most so often: it looks at the whole fleet. */
@@ -35,7 +43,7 @@ export class GuardKeeper {
   readonly #wanted = new Map<string, readonly WantedRemoval[]>();
   #history: PastRemoval[] = [];
   #approvals: Approval[] = [];
-  #verdict: { readonly at: number; readonly result: GuardResult; readonly held: ReadonlyMap<string, string> } | undefined;
+  #verdict: Verdict | undefined;
 
   constructor(options: GuardOptions) {
     this.#options = options;
@@ -86,7 +94,11 @@ export class GuardKeeper {
   }
 
   /** A person approves the list with this digest. Throws `not-found` when no such list is held. */
-  async approve(digest: Digest, who: { readonly by: string; readonly reason: string }, signal: AbortSignal): Promise<HeldList> {
+  async approve(
+    digest: Digest,
+    who: { readonly by: string; readonly reason: string },
+    signal: AbortSignal,
+  ): Promise<HeldList> {
     const { result } = this.#judge();
     const list = result.held.find((each) => each.digest === digest);
     const scope = list?.scope ?? "";
@@ -97,7 +109,7 @@ export class GuardKeeper {
     return list as HeldList;
   }
 
-  #judge(): NonNullable<typeof this.#verdict> {
+  #judge(): Verdict {
     const at = this.#options.clock.monotonic();
     if (this.#verdict !== undefined && at - this.#verdict.at < freshFor) return this.#verdict;
     const removals = [...this.#wanted].flatMap(([lane, list]) => {
