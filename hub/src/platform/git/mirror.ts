@@ -5,9 +5,10 @@ import { Fault, type Instant } from "@capstan/proto";
 import type { Commit, CommitInfo, Credential, Repository, Revision, Tree } from "../../sources/model.ts";
 import type { GitMirror } from "../../sources/port.ts";
 import { candidates } from "../../sources/revision.ts";
-import type { GitBackend } from "./backend.ts";
+import type { GitBackend, GitObject } from "./backend.ts";
 import { parseCommit } from "./commit.ts";
-import { ObjectTree, parseTree, type TreeLimits, type TreeLine } from "./tree.ts";
+import { Lru } from "./lru.ts";
+import { ObjectTree, parseTree, type TreeLimits, type TreeLine, type TreeReader } from "./tree.ts";
 
 export interface DiskMirrorOptions {
   /** Holds one directory a repository. */
@@ -19,16 +20,17 @@ export interface DiskMirrorOptions {
 
 export const defaultTreeLimits: TreeLimits = { fileBytes: 1024 * 1024, entries: 100_000 };
 
-const rememberedLines = 200_000;
-const rememberedTrees = 64;
+// Lines of tree objects, opened commits, bytes of small files.
+const remembered = { lines: 200_000, trees: 64, bytes: 32 * 1024 * 1024 };
+const smallFile = 64 * 1024;
 const metadataBytes = 64 * 1024 * 1024;
 
 /** The mirrors on disk. What it remembers is named by content, so it never grows stale; it is bounded. */
 export class DiskMirror implements GitMirror {
   readonly #options: DiskMirrorOptions;
-  readonly #lines = new Map<string, readonly TreeLine[]>();
-  readonly #trees = new Map<string, Tree>();
-  #held = 0;
+  readonly #lines = new Lru<readonly TreeLine[]>(remembered.lines);
+  readonly #trees = new Lru<Tree>(remembered.trees);
+  readonly #files = new Lru<GitObject>(remembered.bytes);
 
   constructor(options: DiskMirrorOptions) {
     this.#options = options;
@@ -72,13 +74,9 @@ export class DiskMirror implements GitMirror {
   tree(repository: Repository, commit: Commit): Tree {
     const id = `${repository.key} ${commit}`;
     const known = this.#trees.get(id);
-    this.#trees.delete(id);
-    const tree = known ?? this.#open(repository, commit);
+    if (known !== undefined) return known;
+    const tree = this.#open(repository, commit);
     this.#trees.set(id, tree);
-    for (const oldest of this.#trees.keys()) {
-      if (this.#trees.size <= rememberedTrees) break;
-      this.#trees.delete(oldest);
-    }
     return tree;
   }
 
@@ -88,8 +86,7 @@ export class DiskMirror implements GitMirror {
 
   #open(repository: Repository, commit: Commit): Tree {
     const directory = this.#directory(repository);
-    const object = (oid: string, maxBytes: number) =>
-      this.#options.backend.object(directory, oid, { peel: false, maxBytes });
+    const object = (oid: string, maxBytes: number) => this.#object(directory, oid, maxBytes);
     const root = async () => {
       const found = await object(commit, metadataBytes);
       if (found?.bytes === undefined) throw this.#noRevision(repository, commit);
@@ -99,34 +96,26 @@ export class DiskMirror implements GitMirror {
     return new ObjectTree({ repository, commit, root }, reader, this.#options.limits);
   }
 
-  async #linesOf(
-    oid: string,
-    object: (oid: string, maxBytes: number) => ReturnType<GitBackend["object"]>,
-  ): Promise<readonly TreeLine[]> {
-    const known = this.#lines.get(oid);
-    if (known !== undefined) {
-      this.#lines.delete(oid);
-      this.#lines.set(oid, known);
-      return known;
+  async #object(directory: string, oid: string, maxBytes: number): Promise<GitObject | undefined> {
+    const known = this.#files.get(oid);
+    if (known !== undefined) return known;
+    const found = await this.#options.backend.object(directory, oid, { peel: false, maxBytes });
+    if (found?.bytes !== undefined && found.type === "blob" && found.size <= smallFile) {
+      this.#files.set(oid, found, found.size + 200);
     }
+    return found;
+  }
+
+  async #linesOf(oid: string, object: TreeReader["object"]): Promise<readonly TreeLine[]> {
+    const known = this.#lines.get(oid);
+    if (known !== undefined) return known;
     const found = await object(oid, metadataBytes);
     if (found?.bytes === undefined || found.type !== "tree") {
       throw new Fault("internal", { message: "the mirror lost a tree.", retryable: true });
     }
     const lines = parseTree(found.bytes);
-    this.#remember(oid, lines);
+    this.#lines.set(oid, lines, lines.length + 1);
     return lines;
-  }
-
-  #remember(oid: string, lines: readonly TreeLine[]): void {
-    if (this.#lines.has(oid)) return;
-    this.#lines.set(oid, lines);
-    this.#held += lines.length;
-    for (const [oldest, held] of this.#lines) {
-      if (this.#held <= rememberedLines) break;
-      this.#lines.delete(oldest);
-      this.#held -= held.length;
-    }
   }
 
   #directory(repository: Repository): string {
