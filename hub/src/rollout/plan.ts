@@ -10,27 +10,97 @@ const noLabels: Readonly<Record<string, string>> = {};
  * Throws `bad-input` when the release names one target twice.
  */
 export function plan(input: PlanInput, hash: Hash): Plan {
-  const only = input.only === undefined ? undefined : new Set(input.only);
-  const fleet = new Map(input.clusters.map((one) => [one.id, one]));
-  const unknown = new Set<ClusterId>();
-  const wanted = byCluster(input.release.targets, (cluster) => {
-    if (!fleet.has(cluster)) unknown.add(cluster);
-    return fleet.has(cluster) && (only?.has(cluster) ?? true);
-  });
-  const current = byCluster(input.current, (cluster) => fleet.has(cluster) && (only?.has(cluster) ?? true));
-  const where = placesOf(input.release.targets);
-  const names = [...new Set([...wanted.keys(), ...current.keys()])].sort();
+  const { again = false } = input;
+  const places = new Places(input);
+  const { targets } = input.release;
+  const wanted = indexOf(targets);
+  const is = new Array<Digest | null>(targets.length).fill(null);
+  for (const { target, cluster, content } of input.current) {
+    const at = wanted.get(target);
+    const wants = at === undefined ? undefined : targets[at];
+    if (at !== undefined && wants?.cluster === cluster) is[at] = content;
+    else places.of(cluster)?.removals.push(removalOf(target, content, wants?.cluster));
+  }
   let unchanged = 0;
-  const work = names.map((cluster): ClusterWork => {
-    const is = current.get(cluster);
-    const shall = wanted.get(cluster);
-    const changes = changesOf(shall, is, input.again === true);
-    unchanged += (shall?.size ?? 0) - changes.length;
-    const seen = fleet.get(cluster);
-    const removals = removalsOf(shall, is, where);
-    return { cluster, connected: seen?.connected === true, canary: seen?.canary === true, changes, removals };
+  for (const [at, wants] of targets.entries()) {
+    const from = is[at] ?? null;
+    const place = places.of(wants.cluster);
+    if (place === undefined) places.unknown(wants.cluster);
+    else if (from === wants.content && !again) unchanged += 1;
+    else place.changes.push(workOf(wants, from));
+  }
+  const laid = layOut(input.strategy, places.inOrder());
+  return sealed(input, { ...laid, unchanged, unknown: [...places.strangers].sort() }, hash);
+}
+
+/** Where in the release each target stands. A name is unique in the fleet, so a release has it once. */
+function indexOf(targets: readonly ReleaseTarget[]): ReadonlyMap<TargetKey, number> {
+  const places = new Map<TargetKey, number>();
+  for (const [at, { target }] of targets.entries()) places.set(target, at);
+  if (places.size === targets.length) return places;
+  const twice = targets.find(({ target }, at) => places.get(target) !== at);
+  const again = targets[places.get(twice?.target ?? ("" as TargetKey)) ?? 0];
+  throw new Fault("bad-input", {
+    message: `expected each target once in a release, found ${twice?.target} on ${twice?.cluster} and on ${again?.cluster}.`,
+    next: "Give each application a name of its own.",
   });
-  return sealed(input, { ...layOut(input.strategy, work), unchanged, unknown: [...unknown].sort() }, hash);
+}
+
+interface Place {
+  readonly cluster: ClusterId;
+  readonly connected: boolean;
+  readonly canary: boolean;
+  readonly changes: Work[];
+  readonly removals: Move[];
+}
+
+/** The work of each cluster that takes part. */
+class Places {
+  readonly strangers = new Set<ClusterId>();
+  readonly #only: ReadonlySet<ClusterId> | undefined;
+  readonly #places = new Map<ClusterId, Place>();
+
+  constructor({ clusters, only }: PlanInput) {
+    this.#only = only === undefined ? undefined : new Set(only);
+    for (const { id, connected, canary = false } of clusters) {
+      if (this.#only?.has(id) === false) continue;
+      this.#places.set(id, { cluster: id, connected, canary, changes: [], removals: [] });
+    }
+  }
+
+  of(cluster: ClusterId): Place | undefined {
+    return this.#places.get(cluster);
+  }
+
+  /** A cluster that the fleet does not know; one that was left out on purpose is none. */
+  unknown(cluster: ClusterId): void {
+    if (this.#only === undefined || this.#only.has(cluster)) this.strangers.add(cluster);
+  }
+
+  inOrder(): readonly ClusterWork[] {
+    const places = [...this.#places.values()].filter((place) => place.changes.length + place.removals.length > 0);
+    for (const { changes, removals } of places) {
+      sortBy(changes, (work) => work.move.target);
+      sortBy(removals, (move) => move.target);
+    }
+    return sortBy(places, (place) => place.cluster);
+  }
+}
+
+/** In place; what is in order already, as it mostly is, costs one look. */
+function sortBy<T>(list: T[], keyOf: (one: T) => string): T[] {
+  for (let at = 1; at < list.length; at += 1) {
+    if (keyOf(list[at - 1] as T) > keyOf(list[at] as T)) return list.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+  }
+  return list;
+}
+
+function workOf({ target, content, labels = noLabels, deadlineMs = 0 }: ReleaseTarget, from: Digest | null): Work {
+  return { move: { target, from, to: content }, labels, deadlineMs };
+}
+
+function removalOf(target: TargetKey, from: Digest, successor: ClusterId | undefined): Move {
+  return successor === undefined ? { target, from, to: null } : { target, from, to: null, successor };
 }
 
 function sealed(input: PlanInput, laid: Laid, hash: Hash): Plan {
@@ -60,69 +130,18 @@ type Hashed = Pick<
 /** Over what the plan does, not over who planned it when: planning the same again gives the same hash. */
 export function planHash(plan: Hashed, hash: Hash): Digest {
   const { lane, release, previous, strategy, stages, unmatched, unknown } = plan;
-  const lines = [JSON.stringify({ lane, release, previous, strategy, stages, unmatched, unknown })];
+  const parts: string[] = [JSON.stringify({ lane, release, previous, strategy, stages, unmatched, unknown })];
   for (const { cluster, stage, deadlineMs, moves } of plan.clusters) {
-    lines.push(`${cluster} ${stage} ${deadlineMs}`);
-    for (const { target, from, to, successor } of moves) lines.push(`${target} ${from} ${to} ${successor ?? ""}`);
+    let text = `${cluster} ${stage} ${deadlineMs}`;
+    for (const { target, from, to, successor } of moves) text += `\n${target} ${from} ${to} ${successor ?? ""}`;
+    // A digest for each cluster keeps the texts small: one of all moves would be tens of megabytes.
+    parts.push(hash(text));
   }
-  return hash(lines.join("\n"));
+  return hash(parts.join("\n"));
 }
 
 /** A release's identity: a digest over its targets' places and contents, whatever order they come in. */
 export function releaseId(lane: LaneKey, targets: readonly ReleaseTarget[], hash: Hash): Digest {
   const lines = targets.map(({ target, cluster, content }) => `${target} ${cluster} ${content}`);
   return hash([lane, ...lines.sort()].join("\n"));
-}
-
-function byCluster<T extends { readonly target: TargetKey; readonly cluster: ClusterId }>(
-  list: readonly T[],
-  keep: (cluster: ClusterId) => boolean,
-): Map<ClusterId, Map<TargetKey, T>> {
-  const found = new Map<ClusterId, Map<TargetKey, T>>();
-  for (const one of list) {
-    if (!keep(one.cluster)) continue;
-    const there = found.get(one.cluster);
-    if (there === undefined) found.set(one.cluster, new Map([[one.target, one]]));
-    else there.set(one.target, one);
-  }
-  return found;
-}
-
-/** Where the release wants each target; a name is unique in the fleet. */
-function placesOf(targets: readonly ReleaseTarget[]): ReadonlyMap<TargetKey, ClusterId> {
-  const places = new Map<TargetKey, ClusterId>();
-  for (const { target, cluster } of targets) {
-    const other = places.get(target);
-    if (other !== undefined) {
-      throw new Fault("bad-input", {
-        message: `expected each target once in a release, found ${target} on ${other} and on ${cluster}.`,
-        where: { target },
-        next: "Give each application a name of its own.",
-      });
-    }
-    places.set(target, cluster);
-  }
-  return places;
-}
-
-type Held = ReadonlyMap<TargetKey, { readonly content: Digest }> | undefined;
-
-function changesOf(shall: ReadonlyMap<TargetKey, ReleaseTarget> | undefined, is: Held, again: boolean): Work[] {
-  const changes: Work[] = [];
-  for (const { target, content, labels = noLabels, deadlineMs = 0 } of shall?.values() ?? []) {
-    const from = is?.get(target)?.content ?? null;
-    if (from !== content || again) changes.push({ move: { target, from, to: content }, labels, deadlineMs });
-  }
-  return changes.sort((a, b) => (a.move.target < b.move.target ? -1 : 1));
-}
-
-function removalsOf(shall: Held, is: Held, where: ReadonlyMap<TargetKey, ClusterId>): Move[] {
-  const removals: Move[] = [];
-  for (const [target, { content }] of is ?? []) {
-    if (shall?.has(target)) continue;
-    const successor = where.get(target);
-    const move = { target, from: content, to: null };
-    removals.push(successor === undefined ? move : { ...move, successor });
-  }
-  return removals.sort((a, b) => (a.target < b.target ? -1 : 1));
 }

@@ -300,9 +300,8 @@ class Play {
   #stepped(run: Recorded, before: RunState, result: StepResult): void {
     const { state, transitions } = result;
     assert.deepEqual(checkState(state), []);
-    const starts = transitions.flatMap(({ change }) =>
-      change.of === "cluster" && change.to.is === "Dispatched" ? [change] : [],
-    );
+    const changes = transitions.map(({ change }) => change).filter((change) => change.of === "cluster");
+    const starts = changes.filter(({ to }) => to.is === "Dispatched" && to.recall !== true);
     const counts = tally(state);
     if (starts.length > 0) {
       assert.equal(state.status.phase, "Running", `rule 4 and 6: ${state.status.phase} starts nothing`);

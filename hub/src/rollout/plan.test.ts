@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { type ClusterId, type Digest, Fault, parseClusterId, type TargetKey, targetKey } from "@capstan/proto";
+import { checkPlan } from "./check.ts";
+import { begin } from "./fold.ts";
+import { type Facts, laneKey, type PlanInput, parseRunId, type ReleaseTarget } from "./model.ts";
+import { plan, releaseId } from "./plan.ts";
+import { step } from "./step.ts";
+import { allAtOnce, careful, parseStrategy } from "./strategy.ts";
+import { start } from "./verbs.ts";
+
+const hash = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}` as Digest;
+const lane = laneKey("apps", "web");
+const now = Date.UTC(2026, 0, 1);
+const cause = { commit: "9c1f2e0", author: "mira", subject: "raise cart limit", repository: "fleet" };
+
+function wanted(name: string, cluster: string, content: string, labels: Record<string, string> = {}): ReleaseTarget {
+  return { target: targetKey("argocd", name), cluster: parseClusterId(cluster), content: hash(content), labels };
+}
+
+function input(targets: readonly ReleaseTarget[], more: Partial<PlanInput> = {}): PlanInput {
+  const ids = new Set([...targets, ...(more.current ?? [])].map(({ cluster }) => cluster));
+  const release = { id: releaseId(lane, targets, hash), lane, cause, targets };
+  const clusters = [...ids].map((id) => ({ id, connected: true }));
+  const head = { run: parseRunId("web-1"), origin: { kind: "release" }, now, actor: "capstan", reason: "" } as const;
+  return { ...head, release, previous: null, current: [], clusters, strategy: careful(), ...more };
+}
+
+const many = (count: number, content: string) =>
+  Array.from({ length: count }, (_, n) => wanted(`web-${n}`, `c${`${n}`.padStart(4, "0")}`, `${content} ${n}`));
+const shape = (made: ReturnType<typeof plan>) => made.stages.map(({ name, size }) => `${name} ${size}`);
+
+test("careful: one canary, then four quarters, the remainder in the later ones", () => {
+  const made = plan(input(many(12, "new"), { current: many(12, "old") }), hash);
+  assert.deepEqual(shape(made), ["new 0", "canary 1", "step 1/4 2", "step 2/4 3", "step 3/4 3", "step 4/4 3"]);
+  assert.deepEqual(checkPlan(made, hash), []);
+});
+
+test("what is at the release already does not move", () => {
+  const current = [...many(6, "new").slice(0, 4), ...many(6, "old").slice(4)];
+  const made = plan(input(many(6, "new"), { current }), hash);
+  assert.deepEqual([made.unchanged, made.clusters.map(({ cluster }) => cluster)], [4, ["c0004", "c0005"]]);
+});
+
+test("new targets go at once, and a cluster that has other targets of the lane takes additions at once, too", () => {
+  const current = [wanted("a", "ams", "old"), wanted("b", "ber", "same")];
+  const made = plan(
+    input([wanted("a", "ams", "new"), wanted("b", "ber", "same"), wanted("b2", "ber", "x"), wanted("c", "cdg", "x")], {
+      current,
+    }),
+    hash,
+  );
+  assert.deepEqual(
+    made.clusters.map(({ cluster, stage }) => [cluster, stage]),
+    [
+      ["ber", 0],
+      ["cdg", 0],
+      ["ams", 1],
+    ],
+  );
+});
+
+test("the canary is one that a person prefers, else one that is connected", () => {
+  const clusters = ["c0000", "c0001", "c0002"].map((id, n) => ({ id: id as ClusterId, connected: n > 0 }));
+  const canaryOf = (list: PlanInput["clusters"]) => {
+    const made = plan(input(many(3, "new"), { current: many(3, "old"), clusters: list }), hash);
+    return made.clusters.find(({ stage }) => made.stages[stage]?.kind === "canary")?.cluster;
+  };
+  assert.equal(canaryOf(clusters), "c0001");
+  assert.equal(canaryOf(clusters.map((one) => ({ ...one, canary: one.id === "c0002" }))), "c0002");
+  assert.equal(canaryOf(clusters.map((one) => ({ ...one, canary: one.id === "c0000" }))), "c0001");
+});
+
+test("a moved target names its successor, and goes in the last stage", () => {
+  const made = plan(input([wanted("a", "ber", "x")], { current: [wanted("a", "ams", "x")] }), hash);
+  assert.deepEqual(shape(made), ["new 1", "removals 1"]);
+  assert.equal(made.clusters[1]?.moves[0]?.successor, "ber");
+});
+
+test("a target of a cluster that the fleet does not know is named and left out", () => {
+  const made = plan(input(many(2, "new"), { clusters: [{ id: "c0000" as ClusterId, connected: true }] }), hash);
+  assert.deepEqual([made.unknown, made.clusters.length], [["c0001"], 1]);
+});
+
+test("one name on two clusters is refused", () => {
+  assert.throws(
+    () => plan(input([wanted("a", "ams", "x"), wanted("a", "ber", "x")]), hash),
+    (fault) => fault instanceof Fault && fault.message.includes("argocd/a on ams and on ber"),
+  );
+});
+
+test("the hash says what is done, not when or in which order it was told", () => {
+  const one = plan(input(many(9, "new"), { current: many(9, "old") }), hash);
+  const other = plan(input(many(9, "new").reverse(), { current: many(9, "old").reverse(), now: now + 1 }), hash);
+  assert.equal(other.hash, one.hash);
+  assert.notEqual(plan(input(many(9, "new"), { current: many(9, "older") }), hash).hash, one.hash);
+  assert.ok(checkPlan({ ...one, release: hash("x") }, hash).includes("the plan's hash is not that of its content"));
+});
+
+test("RollingSync selects by the labels of Applications; the first step wins", () => {
+  const { strategy } = parseStrategy({
+    type: "RollingSync",
+    rollingSync: {
+      steps: [
+        { matchExpressions: [{ key: "env", operator: "In", values: ["dev"] }], maxUpdate: "30%" },
+        { matchExpressions: [{ key: "env", operator: "NotIn", values: ["lab"] }], maxUpdate: 2 },
+      ],
+    },
+  });
+  const targets = [
+    wanted("a", "ams", "x", { env: "dev" }),
+    wanted("b", "ber", "x"),
+    wanted("c", "cdg", "x", { env: "lab" }),
+  ];
+  const made = plan(input(targets, { strategy }), hash);
+  assert.deepEqual(shape(made), ["step 1 1", "step 2 1"]);
+  assert.deepEqual(made.unmatched, ["argocd/c"]);
+  assert.deepEqual(
+    made.stages.map(({ maxConcurrency }) => maxConcurrency),
+    [{ percent: 30 }, { count: 2 }],
+  );
+});
+
+test("strategies that Argo CD calls invalid are refused with what to write; bad maxUpdate acts as 1", () => {
+  const refused = (spec: Parameters<typeof parseStrategy>[0], text: string) =>
+    assert.throws(
+      () => parseStrategy(spec),
+      (fault) => fault instanceof Fault && fault.message.includes(text),
+    );
+  refused({ type: "Canary" }, 'found "Canary"');
+  refused({ type: "RollingSync", rollingSync: { steps: [] } }, "at least one step");
+  const step = (more: Record<string, string | number>) => ({
+    type: "RollingSync",
+    rollingSync: { steps: [{ ...more }] },
+  });
+  refused(
+    { type: "RollingSync", rollingSync: { steps: [{ matchExpressions: [{ key: "a", operator: "Exists" }] }] } },
+    "In or NotIn",
+  );
+  const { strategy, warnings } = parseStrategy(step({ maxUpdate: "many" }));
+  assert.deepEqual(strategy.shape, { kind: "rolling", steps: [{ match: [], maxUpdate: { count: 1 } }] });
+  assert.equal(warnings.length, 1);
+  assert.equal(parseStrategy(undefined).strategy.name, "careful");
+  assert.equal(parseStrategy({ type: "AllAtOnce" }).strategy.name, "AllAtOnce");
+});
+
+test("1,000 clusters of 200 targets are planned within half a second", () => {
+  const list = (content: string) =>
+    Array.from({ length: 200_000 }, (_, n): ReleaseTarget => {
+      const cluster = `c${n % 1000}` as ClusterId;
+      return { target: `argocd/t${n}` as TargetKey, cluster, content: `sha256:${content.repeat(64)}` as Digest };
+    });
+  const given = input(list("a"), { current: list("b"), strategy: careful() });
+  plan(given, hash);
+  const before = performance.now();
+  const made = plan(given, hash);
+  const took = performance.now() - before;
+  assert.equal(made.clusters.length, 1000);
+  // The bar is 500 ms; the bench measures it. Here only an order of magnitude fails, for machines are shared.
+  assert.ok(took < 2_500, `took ${Math.round(took)} ms`);
+});
+
+test("a step over 10,000 clusters in which nothing changed is quick, and gives the same state", () => {
+  const made = plan(input(many(10_000, "new"), { strategy: allAtOnce() }), hash);
+  const facts: Facts = {
+    now,
+    listeningSince: now,
+    of: () => ({ connected: true, lastSeen: now, revision: 1, target: () => ({ desired: null, reported: null }) }),
+  };
+  const first = step(start(begin(made), { now, actor: "mira", reason: "" }).state, facts);
+  assert.equal(first.dispatch.length, 10_000);
+  const settled: Facts = {
+    ...facts,
+    of: () => ({
+      connected: true,
+      lastSeen: now,
+      revision: 2,
+      target: (target) => ({
+        desired: { generation: 2, content: hash(`new ${target.split("-")[1]}`) },
+        reported: null,
+      }),
+    }),
+  };
+  const before = performance.now();
+  const next = step(first.state, settled);
+  assert.equal(next.state, first.state);
+  assert.equal(next.dispatch.length, 0);
+  assert.ok(performance.now() - before < 1_000);
+});
