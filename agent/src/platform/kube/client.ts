@@ -192,6 +192,7 @@ interface ExchangeLimits {
 
 function exchange(options: RequestOptions, body: string | undefined, limits: ExchangeLimits): Promise<RawAnswer> {
   const send = options.protocol === "https:" ? httpsRequest : httpRequest;
+  if (limits.signal.aborted) return Promise.reject(cancelled(limits.signal.reason));
   return new Promise((resolve, reject) => {
     let answered = false;
     const sent = send(options, (response) => {

@@ -8,6 +8,8 @@ import { collectionPath } from "./cluster.ts";
 import type { Kinds, Resource } from "./kinds.ts";
 
 const pageSize = 250;
+/** Bookmarks come about once a minute; a connection silent for longer is taken for dead and opened again. */
+const silenceMs = 150_000;
 const backoff: Backoff = { base: 200, factor: 2, cap: 30_000 };
 
 /** What a reflector is made of. */
@@ -39,6 +41,7 @@ export class Reflector implements Watches {
         if (resource === undefined) return;
         following.place ??= await this.#list(resource, following, signal);
         if (await this.#watch(resource, following, signal)) attempt = 0;
+        else await this.#pause(attempt++, signal);
       } catch (thrown) {
         if (signal.aborted) return;
         const fault = this.#faultOf(thrown, kind);
@@ -92,7 +95,7 @@ export class Reflector implements Watches {
     const path = `${collectionPath(resource, { namespace: "", name: "" })}?${query.toString()}`;
     let heard = false;
     const started = this.#options.clock.monotonic();
-    const stream = client.lines(path, acceptOf(following.body, ""), { silenceMs: (seconds + 30) * 1000 }, signal);
+    const stream = client.lines(path, acceptOf(following.body, ""), { silenceMs }, signal);
     for await (const line of stream) {
       heard = true;
       deliver(line as WatchLine, resource, following);
