@@ -60,8 +60,9 @@ export class DocumentsReconciler {
     return this.#options.roots.map((root) => this.#states.get(root.name) ?? untouched(root));
   }
 
-  repositoryChanged(repositoryURL: string): void {
-    for (const root of this.#options.roots) if (root.repoURL === repositoryURL) this.#loop.add(root.name);
+  /** A repository moved: the roots in it are read anew. */
+  repositoryChanged(isSame: (repositoryURL: string) => boolean): void {
+    for (const root of this.#options.roots) if (isSame(root.repoURL)) this.#loop.add(root.name);
   }
 
   /** Follows the roots until the signal aborts. */

@@ -29,6 +29,8 @@ export interface Renderer {
 
 /** What was rendered once is remembered, key `render.<input digest>`, so that nothing redeploys by itself. */
 export interface RenderMemory {
+  /** Reads all of it; call at the start of a term. */
+  load(signal: AbortSignal): Promise<void>;
   get(key: RenderKey): StoredBundleRef | undefined;
   put(key: RenderKey, bundle: StoredBundleRef, signal: AbortSignal): Promise<void>;
 }

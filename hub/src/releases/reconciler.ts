@@ -18,6 +18,8 @@ import type { ElementFault, GenerateResult } from "../generators/model.ts";
 import type { RenderRequest } from "../render/model.ts";
 import type { Cause } from "../rollout/model.ts";
 import { careful, parseStrategy } from "../rollout/strategy.ts";
+import type { RepositoryKey } from "../sources/model.ts";
+import { parseRepository } from "../sources/repository.ts";
 import { Destinations } from "../targets/destination.ts";
 import { laneIdentity, laneSource, nameLanes } from "../targets/lanes.ts";
 import type { Candidate } from "../targets/model.ts";
@@ -122,12 +124,10 @@ export class ReleasesReconciler {
   }
 
   /** A repository moved: whoever reads it is worked out anew. */
-  repositoryChanged(repositoryURL: string): void {
-    for (const [owner, state] of this.#states) {
-      if ([...state.repositories].some((each) => each.startsWith(`${repositoryURL} `))) this.#loop.add(owner);
-    }
+  repositoryChanged(repository: RepositoryKey): void {
     for (const [owner, watches] of this.#watches) {
-      if ([...watches.keys()].some((each) => each.startsWith(`${repositoryURL} `))) this.#loop.add(owner);
+      const reads = [...watches.keys()].some((each) => parseRepository(each.split(" ")[0] ?? "").key === repository);
+      if (reads) this.#loop.add(owner);
     }
   }
 
@@ -400,10 +400,10 @@ export class ReleasesReconciler {
 
   #need(owner: string, repositories: Set<string>, [repoURL, revision]: readonly [string, string]): void {
     const key = `${repoURL} ${revision}`;
-    repositories.add(key);
     const watches = this.#watches.get(owner) ?? new Map<string, () => void>();
-    this.#watches.set(owner, watches);
     if (!watches.has(key)) watches.set(key, this.#options.sources.watch(repoURL, revision));
+    this.#watches.set(owner, watches);
+    repositories.add(key);
   }
 
   /** What is no longer read is no longer fetched. */

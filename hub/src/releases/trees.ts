@@ -29,7 +29,11 @@ export class Trees {
   snapshot(asked: (repoURL: string, revision: string) => void): GitSnapshot {
     return {
       tree: (repoURL, revision) => {
-        asked(repoURL, revision);
+        try {
+          asked(repoURL, revision);
+        } catch (thrown) {
+          return broken(Fault.from(thrown, "bad-input"));
+        }
         const state = this.#sources.current(repoURL, revision);
         const fault = this.#sources.faultOf(repoURL, revision);
         if (state === undefined) return fault === undefined ? undefined : broken(fault);

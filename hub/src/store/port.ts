@@ -130,3 +130,10 @@ export interface Stores {
   readonly hints: Hints;
   readonly memory: Memory;
 }
+
+/** Small facts about the fleet as a whole, key `fleet.<name>`. */
+export interface FleetNotes {
+  read<T>(name: string, signal: AbortSignal): Promise<T | undefined>;
+  write(name: string, value: unknown, signal: AbortSignal): Promise<void>;
+  delete(name: string, signal: AbortSignal): Promise<void>;
+}

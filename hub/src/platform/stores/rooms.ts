@@ -6,10 +6,13 @@ import type { DesiredStore } from "../../distribution/port.ts";
 import { decodeStoredDocument, encodeDocument } from "../../documents/codec.ts";
 import type { Document } from "../../documents/model.ts";
 import type { DocumentStore } from "../../documents/port.ts";
+import type { GuardStore } from "../../guard/port.ts";
 import type { RenderMemory } from "../../releases/port.ts";
+import type { Pin } from "../../rollout/model.ts";
+import type { RolloutStore } from "../../rollout/port.ts";
 import type { StatusStore } from "../../status/port.ts";
 import { stateKey, statePrefix } from "../../store/keys.ts";
-import type { StateStore } from "../../store/port.ts";
+import type { FleetNotes, RecordLog, StateStore } from "../../store/port.ts";
 import { firstPart, loadByCluster, saveByCluster } from "./keys.ts";
 
 /** Signed desired states, key `desired.<cluster>`. */
@@ -32,7 +35,8 @@ export function statusStore(store: StateStore): StatusStore {
 /** The registry, key `cluster.<id>`. */
 export function clusterStore(store: StateStore): ClusterRecordStore {
   return {
-    load: async (signal) => [...(await loadByCluster(store, "cluster", signal)).values()].map((bytes) => fromJson<ClusterRecord>(bytes)),
+    load: async (signal) =>
+      [...(await loadByCluster(store, "cluster", signal)).values()].map((bytes) => fromJson<ClusterRecord>(bytes)),
     async save(record, signal) {
       await store.put(stateKey("cluster", record.id), toJson(record), signal);
     },
@@ -58,19 +62,71 @@ export function documentStore(store: StateStore): DocumentStore {
   };
 }
 
-/** What was rendered once, key `render.<input digest>`; read whole at the start of a term. */
-export async function renderMemory(store: StateStore, signal: AbortSignal): Promise<RenderMemory> {
+/** What was rendered once, key `render.<input digest>`; read whole by `load`. */
+export function renderMemory(store: StateStore): RenderMemory {
   const known = new Map<string, StoredBundleRef>();
-  for (const { key, value } of await store.list(statePrefix("render"), signal)) {
-    const ref = fromJson(value) as StoredBundleRef;
-    known.set(firstPart(key), { ...ref, digest: parseDigest(ref.digest) });
-  }
   return {
+    async load(signal) {
+      known.clear();
+      for (const { key, value } of await store.list(statePrefix("render"), signal)) {
+        const ref = fromJson<StoredBundleRef>(value);
+        known.set(firstPart(key), { ...ref, digest: parseDigest(ref.digest) });
+      }
+    },
     get: (key) => known.get(key),
-    async put(key, bundle, stop) {
-      await store.put(stateKey("render", key), toJson(bundle), stop);
+    async put(key, bundle, signal) {
+      await store.put(stateKey("render", key), toJson(bundle), signal);
       known.set(key, bundle);
     },
+  };
+}
+
+/** Records of rollouts, and lanes' pins. */
+export function rolloutStore(store: StateStore, records: RecordLog): RolloutStore {
+  return {
+    heads: async (signal) => (await store.list(statePrefix("head"), signal)).map(({ value }) => value),
+    async append(run, entry, head, signal) {
+      const sequence = await records.append(run, entry, signal);
+      await store.put(stateKey("head", run), head(sequence), signal);
+      return sequence;
+    },
+    async read(run, last, signal) {
+      const entries = await records.read(run, signal);
+      return entries.filter(({ sequence }) => sequence <= last).map(({ value }) => value);
+    },
+    pins: async (signal) => (await store.list(statePrefix("pin"), signal)).map(({ value }) => fromJson<Pin>(value)),
+    async savePin(pin, signal) {
+      await store.put(stateKey("pin", pin.lane), toJson(pin), signal);
+    },
+    deletePin: (lane, signal) => store.delete(stateKey("pin", lane), signal),
+  };
+}
+
+/** The deletion guard's memory, key `fleet.guard`. */
+export function guardStore(store: StateStore): GuardStore {
+  const key = stateKey("fleet", "guard");
+  return {
+    async load(signal) {
+      const entry = await store.get(key, signal);
+      return entry === undefined ? { history: [], approvals: [] } : fromJson(entry.value);
+    },
+    async save(memory, signal) {
+      await store.put(key, toJson(memory), signal);
+    },
+  };
+}
+
+/** What the fleet as a whole is in, key `fleet.<name>`: small JSON values. */
+export function fleetNotes(store: StateStore): FleetNotes {
+  return {
+    async read(name, signal) {
+      const entry = await store.get(stateKey("fleet", name), signal);
+      return entry === undefined ? undefined : fromJson(entry.value);
+    },
+    async write(name, value, signal) {
+      await store.put(stateKey("fleet", name), toJson(value), signal);
+    },
+    delete: (name, signal) => store.delete(stateKey("fleet", name), signal),
   };
 }
 

@@ -1,0 +1,556 @@
+import {
+  type Chance,
+  type Clock,
+  type ClusterId,
+  Fault,
+  faultText,
+  parseTargetKey,
+  type TargetKey,
+  targetKey,
+} from "@capstan/proto";
+import type { AgentEvent, Hello, Facts as WireFacts } from "@capstan/proto/agent";
+import { type ClusterFacts, type Declaration, declarationOf } from "./clusters/model.ts";
+import type { ClusterRecordStore } from "./clusters/port.ts";
+import { ClustersReconciler } from "./clusters/reconciler.ts";
+import type { HubConfig } from "./config/compile.ts";
+import type { BundleVault, DesiredCrypto, DesiredStore } from "./distribution/port.ts";
+import { DistributionReconciler } from "./distribution/reconciler.ts";
+import { Sessions } from "./distribution/sessions.ts";
+import type { Application, ApplicationSet, AppProject, Document } from "./documents/model.ts";
+import type { DocumentStore, RootReader } from "./documents/port.ts";
+import { DocumentsReconciler } from "./documents/reconciler.ts";
+import { asApplication, asApplicationSet, asAppProject, asCluster } from "./documents/views.ts";
+import { GuardKeeper } from "./guard/keeper.ts";
+import { defaultLimits, type Removal as GuardedRemoval, type SetGuard } from "./guard/model.ts";
+import type { GuardStore } from "./guard/port.ts";
+import type { Term } from "./leader/model.ts";
+import type { Admit } from "./releases/candidates.ts";
+import type { OwnerState, Standing } from "./releases/model.ts";
+import type { Generate, Renderer, RenderMemory } from "./releases/port.ts";
+import { ReleasesReconciler } from "./releases/reconciler.ts";
+import { splitLane } from "./rollout/facts.ts";
+import { type LaneKey, laneKey, type RunState, type Transition } from "./rollout/model.ts";
+import type { RolloutStore } from "./rollout/port.ts";
+import { RolloutReconciler } from "./rollout/reconciler.ts";
+import type { Sources } from "./sources/port.ts";
+import { parseRepository } from "./sources/repository.ts";
+import type { StatusStore } from "./status/port.ts";
+import { StatusReconciler } from "./status/reconciler.ts";
+import { staleness } from "./status/stale.ts";
+import type { FleetNotes, Hints, Memory } from "./store/port.ts";
+
+/** Everything that the hub needs of the world; `main` makes them, tests fake them. */
+export interface HubPorts {
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly version: string;
+  readonly fleet: string;
+  readonly config: HubConfig;
+  readonly sources: Sources;
+  readonly roots: RootReader;
+  readonly generate: Generate;
+  readonly admit: Admit;
+  readonly renderer: Renderer;
+  readonly crypto: DesiredCrypto;
+  readonly vault: BundleVault;
+  readonly hints: Hints;
+  readonly memory: Memory;
+  readonly stores: {
+    readonly desired: DesiredStore;
+    readonly status: StatusStore;
+    readonly clusters: ClusterRecordStore;
+    readonly documents: DocumentStore;
+    readonly renders: RenderMemory;
+    readonly rollouts: RolloutStore;
+    readonly guard: GuardStore;
+    readonly notes: FleetNotes;
+  };
+  log(level: "info" | "warn" | "error", message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** A rebuild after the store was lost: what clusters hold is current, all else waits for a person. */
+interface Rebuild {
+  readonly since: number;
+  readonly why: "older" | "lost";
+}
+
+/** Wires the rooms. Constructing starts nothing; `lead` runs one term, `follow` what a standby does too. */
+export class Hub {
+  readonly ports: HubPorts;
+  readonly clusters: ClustersReconciler;
+  readonly documents: DocumentsReconciler;
+  readonly releases: ReleasesReconciler;
+  readonly rollouts: RolloutReconciler;
+  readonly distribution: DistributionReconciler;
+  readonly status: StatusReconciler;
+  readonly sessions: Sessions;
+  readonly guard: GuardKeeper;
+  /** The last things that agents told of, newest last. */
+  readonly events: { readonly cluster: ClusterId; readonly event: AgentEvent }[] = [];
+  #term: Term | undefined;
+  #rebuild: Rebuild | undefined;
+  #listeningSince = 0;
+  readonly #revoked = new Set<ClusterId>();
+  readonly #leadership = new Set<() => void>();
+
+  constructor(ports: HubPorts) {
+    this.ports = ports;
+    this.clusters = this.#makeClusters();
+    this.status = this.#makeStatus();
+    this.distribution = this.#makeDistribution();
+    this.guard = this.#makeGuard();
+    this.rollouts = this.#makeRollouts();
+    this.releases = this.#makeReleases();
+    this.documents = this.#makeDocuments();
+    this.sessions = this.#makeSessions();
+    this.#wire();
+  }
+
+  /** The term, while this hub leads. */
+  get term(): Term | undefined {
+    return this.#term;
+  }
+
+  get rebuilding(): Rebuild | undefined {
+    return this.#rebuild;
+  }
+
+  get listeningSince(): number {
+    return this.#listeningSince;
+  }
+
+  /** Resolves at the next change of leadership, or when the signal aborts. */
+  leadershipChanged(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#leadership.delete(wake);
+        signal.removeEventListener("abort", wake);
+        resolve();
+      };
+      this.#leadership.add(wake);
+      signal.addEventListener("abort", wake, { once: true });
+    });
+  }
+
+  /** Leads for one term: loads what is stored, then follows everything until the signal aborts. */
+  async lead(term: Term, signal: AbortSignal): Promise<void> {
+    const { stores, memory, clock } = this.ports;
+    this.#listeningSince = clock.now();
+    const continuity = await memory.continuity(signal);
+    this.#rebuild = await stores.notes.read<Rebuild>("rebuild", signal);
+    if ((continuity === "lost" || continuity === "older") && this.#rebuild === undefined) {
+      this.#rebuild = { since: clock.now(), why: continuity };
+      await stores.notes.write("rebuild", this.#rebuild, signal);
+      this.ports.log("warn", "the store lost data: a rebuild from what clusters hold began", { continuity });
+    }
+    await memory.accept(signal);
+    await stores.renders.load(signal);
+    await this.documents.load(signal);
+    await this.clusters.load(signal);
+    await this.status.load(signal);
+    await this.distribution.load(term.epoch, signal);
+    this.#standing = undefined;
+    await this.guard.load(signal);
+    await this.rollouts.load(signal);
+    this.#setTerm(term);
+    this.releases.everythingChanged(this.#owners());
+    const loops = [
+      this.documents.run(signal),
+      this.releases.run(signal),
+      this.rollouts.run(signal),
+      this.distribution.run(signal),
+      this.status.run(signal),
+    ];
+    this.ports.log("info", "leading", { epoch: String(term.epoch) });
+    await Promise.all(loops);
+    this.#setTerm(undefined);
+    this.sessions.cutAll(new Fault("not-leader", { message: "this hub no longer leads." }), "");
+  }
+
+  /** A person ends the rebuild: what Git asks beyond what clusters hold may go on. */
+  async endRebuild(signal: AbortSignal): Promise<readonly LaneKey[]> {
+    if (this.#rebuild === undefined) {
+      throw new Fault("not-now", { message: "no rebuild is under way.", next: "Nothing is to be done." });
+    }
+    await this.ports.stores.notes.delete("rebuild", signal);
+    this.#rebuild = undefined;
+    this.rollouts.wakeAll();
+    return this.rollouts.lanes().map(({ lane }) => lane);
+  }
+
+  /** Clusters that must be refused; told at the start and at every revocation. */
+  setRevoked(clusters: Iterable<ClusterId>): void {
+    this.#revoked.clear();
+    for (const cluster of clusters) this.#revoked.add(cluster);
+  }
+
+  isRevoked(cluster: ClusterId): boolean {
+    return this.#revoked.has(cluster);
+  }
+
+  /** The owner of a lane and the lane's own name. */
+  splitLane(lane: LaneKey) {
+    return splitLane(lane);
+  }
+
+  /** Every set and standalone Application, and whatever still stands without one. */
+  #owners(): Set<string> {
+    const owners = new Set<string>();
+    for (const { kind, metadata } of this.documents.registry.all()) {
+      if (kind === "ApplicationSet" || kind === "Application") owners.add(`${metadata.namespace}/${metadata.name}`);
+    }
+    for (const [, { state }] of this.distribution.all()) {
+      for (const { set, namespace, name } of state.targets) owners.add(set === "" ? `${namespace}/${name}` : set);
+    }
+    return owners;
+  }
+
+  #setTerm(term: Term | undefined): void {
+    this.#term = term;
+    for (const wake of [...this.#leadership]) wake();
+  }
+
+  #makeClusters(): ClustersReconciler {
+    return new ClustersReconciler({
+      store: this.ports.stores.clusters,
+      clock: this.ports.clock,
+      documented: (id) => this.#documented(id),
+      documentedIds: () => this.documents.registry.all("Cluster").map(({ metadata }) => metadata.name as ClusterId),
+      onChange: (id) => this.#clusterChanged(id),
+    });
+  }
+
+  #documented(id: ClusterId): { declaration: Declaration; where: string } | undefined {
+    const document = this.documents.registry.all("Cluster").find(({ metadata }) => metadata.name === id);
+    if (document === undefined) return undefined;
+    const { owner, file, line } = document.origin;
+    const { metadata, spec } = asCluster(document);
+    return { declaration: declarationOf(id, { ...document, metadata }, spec), where: `${owner} ${file}:${line}` };
+  }
+
+  #clusterChanged(id: ClusterId): void {
+    this.releases.everythingChanged(this.#owners());
+    this.distribution.review(id);
+    this.rollouts.clusterChanged(id);
+  }
+
+  #makeStatus(): StatusReconciler {
+    const { clock, stores } = this.ports;
+    return new StatusReconciler({
+      store: stores.status,
+      clock,
+      gatherMs: 50,
+      onFault: (fault) => this.#logFault("status", fault),
+    });
+  }
+
+  #makeDistribution(): DistributionReconciler {
+    const { fleet, clock, stores, vault, crypto, hints } = this.ports;
+    return new DistributionReconciler({
+      fleet,
+      clock,
+      store: stores.desired,
+      vault,
+      crypto,
+      hints: {
+        hint: (cluster, revision) => {
+          hints.publish(cluster, revision);
+          this.sessions.hint(cluster, revision);
+        },
+      },
+      recipient: (cluster) => {
+        const record = this.clusters.record(cluster);
+        const named = this.clusters.get(cluster);
+        if (named === undefined || record?.enrolment === undefined || record.claimed !== undefined) return undefined;
+        if (record.incarnation === undefined || this.#revoked.has(cluster)) return undefined;
+        const { sealingKey } = record.enrolment.keys;
+        return { cluster, incarnation: record.incarnation, labels: named.labels, sealingKey };
+      },
+      onFault: (fault) => this.#logFault("distribution", fault),
+    });
+  }
+
+  #makeGuard(): GuardKeeper {
+    return new GuardKeeper({
+      clock: this.ports.clock,
+      store: this.ports.stores.guard,
+      limits: defaultLimits,
+      hash: (text) => this.#hash(text),
+      holdings: () => this.#holdings(),
+      sets: () => this.#setGuards(),
+      setOf: (lane) => {
+        const { owner } = splitLane(lane as LaneKey);
+        const known = this.documents.registry.get(`Application/${owner}`) !== undefined;
+        return known ? null : owner;
+      },
+    });
+  }
+
+  *#holdings(): Iterable<GuardedRemoval> {
+    for (const [cluster, { state }] of this.distribution.all()) {
+      for (const { namespace, name, set } of state.targets) {
+        yield { cluster, target: targetKey(namespace, name), set: set === "" ? null : set };
+      }
+    }
+  }
+
+  #setGuards(): ReadonlyMap<string, SetGuard> {
+    const guards = new Map<string, SetGuard>();
+    for (const { metadata } of this.documents.registry.all("ApplicationSet")) {
+      if (metadata.annotations["capstan.dev/ephemeral"] !== "true") continue;
+      guards.set(`${metadata.namespace}/${metadata.name}`, { ephemeral: true });
+    }
+    return guards;
+  }
+
+  #makeRollouts(): RolloutReconciler {
+    const { clock, chance, stores, crypto } = this.ports;
+    return new RolloutReconciler({
+      clock,
+      chance,
+      store: stores.rollouts,
+      packer: crypto,
+      assignments: {
+        ofLane: (lane) => this.#assignedOf(lane),
+        held: (cluster, target) => {
+          const held = this.distribution.held(cluster)?.targets.get(target);
+          return held === undefined ? undefined : { generation: Number(held.generation), content: held.content };
+        },
+        revision: (cluster) => Number(this.distribution.held(cluster)?.state.revision ?? 0n),
+        content: (cluster, target) => this.#contentOf(cluster, target),
+        assign: (cluster, target, change) => this.distribution.assign(cluster, target, change),
+      },
+      clusters: this.#clusterView(),
+      guard: this.guard,
+      hash: (text) => this.#hash(text),
+      isHeld: () => this.#rebuild !== undefined,
+      onTransitions: (run, transitions) => this.#logTransitions(run, transitions),
+      onFault: (lane, fault) => this.#logFault(`rollout ${lane}`, fault),
+    });
+  }
+
+  #clusterView() {
+    const hub = this;
+    return {
+      all: () =>
+        this.clusters.all().map(({ id, labels }) => ({
+          id,
+          connected: this.sessions.isConnected(id),
+          canary: labels["capstan.dev/canary"] === "true",
+        })),
+      status: (cluster: ClusterId) => {
+        if (this.clusters.get(cluster) === undefined) return undefined;
+        return { connected: this.sessions.isConnected(cluster), status: this.status.of(cluster) };
+      },
+      get listeningSince() {
+        return hub.#listeningSince;
+      },
+    };
+  }
+
+  /** By owner and lane: what desired states hold. Built once a change of them. */
+  #assignedOf(lane: LaneKey) {
+    const { owner, name } = splitLane(lane);
+    return this.#standingOf(owner)
+      .filter((each) => each.lane === name)
+      .map(({ key, cluster, content }) => ({ target: key, cluster, content }));
+  }
+
+  #standing: ReadonlyMap<string, readonly Standing[]> | undefined;
+  #ownerOfTarget = new Map<TargetKey, string>();
+
+  #standingOf(owner: string): readonly Standing[] {
+    return this.#allStanding().get(owner) ?? [];
+  }
+
+  #allStanding(): ReadonlyMap<string, readonly Standing[]> {
+    if (this.#standing !== undefined) return this.#standing;
+    const all = new Map<string, Standing[]>();
+    this.#ownerOfTarget = new Map();
+    for (const [cluster, { state, targets }] of this.distribution.all()) {
+      for (const { namespace, name, set, lane } of state.targets) {
+        const key = targetKey(namespace, name);
+        const owner = set === "" ? key : set;
+        const content = targets.get(key)?.content;
+        if (content === undefined) continue;
+        this.#ownerOfTarget.set(key, owner);
+        const mine = all.get(owner);
+        if (mine === undefined) all.set(owner, [{ key, cluster, lane, content }]);
+        else mine.push({ key, cluster, lane, content });
+      }
+    }
+    this.#standing = all;
+    return all;
+  }
+
+  #contentOf(cluster: ClusterId, target: TargetKey) {
+    const held = this.distribution.target(cluster, target);
+    const digest = this.distribution.held(cluster)?.targets.get(target)?.content;
+    if (held?.bundle === undefined || digest === undefined) return undefined;
+    const { chunks, size } = held.bundle;
+    const bundle = { digest: held.bundle.digest as typeof digest, size: Number(size), chunks, keyId: "" };
+    return { digest, target: held, bundle };
+  }
+
+  #makeReleases(): ReleasesReconciler {
+    const { clock, chance, sources, generate, admit, renderer, vault, stores, config } = this.ports;
+    return new ReleasesReconciler({
+      clock,
+      chance,
+      sources,
+      generate,
+      admit,
+      renderer,
+      memory: stores.renders,
+      bundles: vault,
+      standing: {
+        of: (owner) => this.#standingOf(owner),
+        content: (cluster, target) => this.#contentOf(cluster, target),
+        ownerOf: (target) => {
+          this.#allStanding();
+          return this.#ownerOfTarget.get(target);
+        },
+      },
+      defaults: config.defaults,
+      hash: (text) => this.#hash(text),
+      concurrency: config.render.processes,
+      set: (owner) => this.#view(owner, "ApplicationSet", asApplicationSet) as ApplicationSet | undefined,
+      application: (owner) => this.#view(owner, "Application", asApplication) as Application | undefined,
+      projects: () => this.#projects(),
+      clusters: () => this.clusters.all(),
+      takeDocuments: async (application, { path, text }, signal) => {
+        const owner = `app:${application.metadata.namespace}/${application.metadata.name}`;
+        const faults = await this.documents.takeFrom(owner, [{ path, text, revision: "" }], signal);
+        if (faults[0] !== undefined) throw faults[0];
+      },
+      onWorkedOut: (state) => this.#workedOut(state),
+      onFault: (owner, fault) => this.#logFault(`release ${owner}`, fault),
+    });
+  }
+
+  #view<T>(owner: string, kind: Document["kind"], view: (document: Document) => T): T | undefined {
+    const { namespace, name } = parseTargetKey(owner);
+    const document = this.documents.registry.get(`${kind}/${namespace}/${name}`);
+    return document === undefined ? undefined : view(document);
+  }
+
+  #projects(): ReadonlyMap<string, AppProject> {
+    return new Map(
+      this.documents.registry
+        .all("AppProject")
+        .map((document) => [document.metadata.name, asAppProject(document)] as const),
+    );
+  }
+
+  #workedOut(state: OwnerState): void {
+    for (const lane of state.lanes) this.rollouts.want(lane.key, lane);
+    for (const fault of [...state.faults, ...state.targetFaults.values()])
+      this.#logFault(`release ${state.owner}`, fault);
+  }
+
+  #makeDocuments(): DocumentsReconciler {
+    const { clock, chance, stores, config, roots } = this.ports;
+    return new DocumentsReconciler({
+      clock,
+      chance,
+      store: stores.documents,
+      roots: config.roots,
+      reader: roots,
+      listener: {
+        changed: (_keys, documents) => {
+          const kinds = new Set(documents.map(({ kind }) => kind));
+          if (kinds.has("Cluster") || kinds.has("AppProject")) this.releases.everythingChanged(this.#owners());
+          for (const { kind, metadata } of documents) {
+            if (kind === "Cluster") this.#clusterChanged(metadata.name as ClusterId);
+            if (kind === "ApplicationSet" || kind === "Application") {
+              this.releases.ownerChanged(`${metadata.namespace}/${metadata.name}`);
+            }
+          }
+        },
+      },
+      onFault: (root, fault) => this.#logFault(`root ${root}`, fault),
+    });
+  }
+
+  #makeSessions(): Sessions {
+    const { clock, version } = this.ports;
+    return new Sessions({
+      clock,
+      version,
+      leadership: () => ({ leading: this.#term !== undefined, endpoint: "" }),
+      greet: (cluster, hello, signal) => this.#greet(cluster, hello, signal),
+      report: (cluster, bootId, batch) => this.status.fold(cluster, bootId, batch),
+      heartbeat: (cluster, revision) => this.status.heard(cluster, revision),
+      event: (cluster, event) => {
+        this.events.push({ cluster, event });
+        if (this.events.length > 1000) this.events.shift();
+      },
+      onConnection: (cluster, connected) => {
+        this.status.touch(cluster);
+        this.ports.log("info", connected ? "cluster connected" : "cluster disconnected", { cluster });
+        this.rollouts.clusterChanged(cluster);
+      },
+      heartbeatMs: () => staleness(this.sessions.size).heartbeatMs,
+      acked: (cluster, bootId) => {
+        const status = this.status.of(cluster);
+        return status.bootId === bootId ? status.sequence : 0n;
+      },
+      onFault: (cluster, fault) => this.#logFault(`session ${cluster}`, fault),
+    });
+  }
+
+  async #greet(cluster: ClusterId, hello: Hello, signal: AbortSignal): Promise<bigint> {
+    if (this.#revoked.has(cluster)) {
+      throw new Fault("revoked", { message: `cluster ${cluster} is revoked.`, where: { cluster } });
+    }
+    const greeting = await this.clusters.greet(
+      cluster,
+      { incarnation: hello.incarnation, facts: factsOf(hello.facts), version: hello.versions?.program ?? "" },
+      signal,
+    );
+    if (greeting.kind === "unknown") throw greeting.fault;
+    const revision = await this.distribution.hail(cluster, { highWater: hello.highWater, held: hello.held }, signal);
+    this.#standing = undefined;
+    return revision;
+  }
+
+  #wire(): void {
+    this.status.onChange((cluster, { removed }) => {
+      for (const { target, generation } of removed) this.distribution.confirmRemoved(cluster, target, generation);
+      this.rollouts.clusterChanged(cluster);
+    });
+    this.distribution.onWritten((clusters) => {
+      this.#standing = undefined;
+      for (const cluster of clusters) this.rollouts.clusterChanged(cluster);
+    });
+    this.ports.sources.onChange(({ key }) => {
+      this.documents.repositoryChanged((url) => parseRepository(url).key === key);
+      this.releases.repositoryChanged(key);
+    });
+  }
+
+  #hash(text: string) {
+    return this.ports.crypto.sha256(new TextEncoder().encode(text));
+  }
+
+  #logFault(where: string, fault: Fault): void {
+    const level = fault.code === "internal" ? "error" : "warn";
+    this.ports.log(level, `${where}: ${faultText(fault)}`, { code: fault.code, err: fault.cause ?? undefined });
+  }
+
+  #logTransitions({ plan }: RunState, transitions: readonly Transition[]): void {
+    for (const { change, reason } of transitions) {
+      if (change.of !== "run") continue;
+      this.ports.log("info", `rollout ${plan.run}: ${change.to.phase}`, { lane: plan.lane, reason });
+    }
+  }
+}
+
+/** The lane of a target in an owner, as the API names it. */
+export { laneKey };
+
+function factsOf(facts: WireFacts | undefined): ClusterFacts | undefined {
+  if (facts === undefined) return undefined;
+  const { kubernetesVersion, apiVersions, nodes, platform, writableNamespaces, otherManagers } = facts;
+  return { kubernetesVersion, apiVersions, nodes, platform, writableNamespaces, otherManagers };
+}
