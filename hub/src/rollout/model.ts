@@ -3,28 +3,19 @@
  * share a stage move together. Three pure parts work on these types: `plan` (no choices left), `check` (invariants) and
  * `step` (what to do next). The truth of a run is its plan and its transitions; its state is their fold.
  *
- * The verbs (each in the file of its name; all pure):
- *   strategy.ts   careful(), parseStrategy(spec.strategy): Strategy            throws bad-input
- *   plan.ts       plan(input: PlanInput, hash: Hash): Plan;  releaseId(lane, targets, hash): Digest
- *   check.ts      checkPlan(plan, hash), checkState(state): string[]           empty: sound
- *   fold.ts       begin(plan): RunState;  fold(plan, transitions): RunState;  apply(state, transitions): RunState
- *   step.ts       step(state, facts): StepResult
- *   why.ts        why(state, facts), whyStage(state, stage, facts), whyCluster(state, index, facts): Reason | null
- *   verbs.ts      start, pause, resume, abort, unlock(…, stage), retry(…, "failed" | "deferred"), skip(…, clusters),
- *                 join(…, members), each (state, intent, …): VerbResult        throws held or bad-input
- *   supersede.ts  supersede(old, newer: RunId, intent): VerbResult & { decision: "superseded" | "queue" }
- *   rollback.ts   rollback(state, intent, request): { old: VerbResult, input: PlanInput };  returned(state, facts);
- *                 followUp(state, kind, clusters, …): PlanInput;  pinned(pin, release): Reason | null
+ * The pure verbs stand in the files of their names: strategy, plan, check, fold, step, why, verbs, supersede, rollback.
  *
  * Everything here but `Facts` is plain JSON. Times are the hub's wall clock; durations are milliseconds.
- * Names of states are those of the rollout specification.
  */
 import type { Branded, ClusterId, Digest, Instant, TargetKey } from "@capstan/proto";
 import { Fault } from "@capstan/proto";
+import type { Amount, Strategy } from "./strategy.ts";
+
+export type { Amount, Strategy } from "./strategy.ts";
 
 /** `<set or application>:<lane>`: what one team releases. */
 export type LaneKey = Branded<"LaneKey">;
-/** Names one run in the fleet: `[a-z0-9-]{1,100}`, one NATS subject token. */
+/** One run in the fleet: `[a-z0-9-]{1,100}`, one NATS subject token. */
 export type RunId = Branded<"RunId">;
 
 export function laneKey(set: string, lane: string): LaneKey {
@@ -74,49 +65,6 @@ export interface Assigned {
   readonly target: TargetKey;
   readonly cluster: ClusterId;
   readonly content: Digest;
-}
-
-// ---- the strategy --------------------------------------------------------------------------------------------------
-
-/** A number of clusters, or a share of a stage. */
-export type Amount = { readonly count: number } | { readonly percent: number };
-
-/** Argo CD's `matchExpressions`, against the labels of generated Applications; expressions are ANDed. */
-export interface Match {
-  readonly key: string;
-  readonly operator: "In" | "NotIn";
-  readonly values: readonly string[];
-}
-
-/** One step of Argo CD's RollingSync; `maxUpdate` null: no limit, zero: held until a person unlocks the stage. */
-export interface RollingStep {
-  readonly match: readonly Match[];
-  readonly maxUpdate: Amount | null;
-}
-
-/** How clusters are laid into stages. */
-export type Shape =
-  | { readonly kind: "all" }
-  /** New targets at once; then `canary` clusters; then steps of `step` each. */
-  | { readonly kind: "careful"; readonly canary: number; readonly step: Amount }
-  | { readonly kind: "rolling"; readonly steps: readonly RollingStep[] };
-
-export interface Strategy {
-  readonly name: string;
-  readonly shape: Shape;
-  /** Failures that a stage endures; null: any number. A share is of the frozen stage size, rounded up. */
-  readonly maxFailures: Amount | null;
-  readonly onFailure: "pause" | "abort" | "continue";
-  /** What a newer release does to a run that has begun: waits for it, or takes its place at once (`abort-running`). */
-  readonly supersede: "replace-unstarted" | "abort-running";
-  /** Healthy for so long before a cluster counts as done, so that a flap does not pass. */
-  readonly stableForMs: number;
-  /** From acknowledgement, while the cluster is connected. Raised to the workload's own deadline + 2 min. */
-  readonly progressDeadlineMs: number;
-  /** Clusters in flight over all stages at once; null: no limit of its own. */
-  readonly maxConcurrency: Amount | null;
-  /** A cluster that is not connected for so long is deferred. */
-  readonly offlineAfterMs: number;
 }
 
 // ---- the plan ------------------------------------------------------------------------------------------------------
@@ -280,10 +228,9 @@ export interface StageRun {
   readonly unlocked: boolean;
 }
 
-/** The fold of a plan and its transitions. */
+/** The fold of a plan and its transitions; `seq` is the last one's, 0 before the first. */
 export interface RunState {
   readonly plan: Plan;
-  /** Sequence of the last transition; 0 before the first. */
   readonly seq: number;
   readonly status: RunPhase;
   readonly since: Instant;
@@ -344,11 +291,10 @@ export interface TargetReport {
   readonly error: string;
 }
 
+/** `lastSeen`: when the hub last heard of it, 0: never; `revision`: of its desired state, 0: none. */
 export interface ClusterFact {
   readonly connected: boolean;
-  /** When the hub last heard of it; 0: never. */
   readonly lastSeen: Instant;
-  /** Of its desired state; 0: none. */
   readonly revision: number;
   target(target: TargetKey): TargetFact;
 }
@@ -390,7 +336,6 @@ export type Rule =
   | "removal"
   | "failed"
   | "pinned"
-  | "queued"
   | "next-step";
 
 /** Why something waits: never empty for what is not finished. */

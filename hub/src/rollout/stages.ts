@@ -1,6 +1,6 @@
 import type { ClusterId, TargetKey } from "@capstan/proto";
-import type { Amount, Move, PlannedCluster, PlannedStage, RollingStep, StageKind, Strategy } from "./model.ts";
-import { matches } from "./strategy.ts";
+import type { Amount, Move, PlannedCluster, PlannedStage, StageKind, Strategy } from "./model.ts";
+import { matches, type RollingStep } from "./strategy.ts";
 
 /** A move with the labels that RollingSync looks at. */
 export interface Work {

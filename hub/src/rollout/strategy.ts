@@ -1,6 +1,46 @@
 import { Fault } from "@capstan/proto";
 import type { Json, JsonObject } from "../documents/model.ts";
-import type { Amount, Match, RollingStep, Shape, Strategy } from "./model.ts";
+
+/** A number of clusters, or a share of a stage. */
+export type Amount = { readonly count: number } | { readonly percent: number };
+
+/** Argo CD's `matchExpressions`, against the labels of generated Applications; expressions are ANDed. */
+export interface Match {
+  readonly key: string;
+  readonly operator: "In" | "NotIn";
+  readonly values: readonly string[];
+}
+
+/** One step of Argo CD's RollingSync; `maxUpdate` null: no limit, zero: held until a person unlocks the stage. */
+export interface RollingStep {
+  readonly match: readonly Match[];
+  readonly maxUpdate: Amount | null;
+}
+
+/** How clusters are laid into stages. */
+export type Shape =
+  | { readonly kind: "all" }
+  /** New targets at once; then `canary` clusters; then steps of `step` each. */
+  | { readonly kind: "careful"; readonly canary: number; readonly step: Amount }
+  | { readonly kind: "rolling"; readonly steps: readonly RollingStep[] };
+
+export interface Strategy {
+  readonly name: string;
+  readonly shape: Shape;
+  /** Failures that a stage endures; null: any number. A share is of the frozen stage size, rounded up. */
+  readonly maxFailures: Amount | null;
+  readonly onFailure: "pause" | "abort" | "continue";
+  /** What a newer release does to a run that has begun: waits for it, or takes its place at once (`abort-running`). */
+  readonly supersede: "replace-unstarted" | "abort-running";
+  /** Healthy for so long before a cluster counts as done, so that a flap does not pass. */
+  readonly stableForMs: number;
+  /** From acknowledgement, while the cluster is connected. Raised to the workload's own deadline + 2 min. */
+  readonly progressDeadlineMs: number;
+  /** Clusters in flight over all stages at once; null: no limit of its own. */
+  readonly maxConcurrency: Amount | null;
+  /** A cluster that is not connected for so long is deferred. */
+  readonly offlineAfterMs: number;
+}
 
 const second = 1000;
 const minute = 60 * second;
