@@ -74,8 +74,9 @@ export function policyOf(target: DesiredTarget, clusterMode: WireMode): ApplyPol
 }
 
 function propagationOf(options: ReadonlySet<string>): ApplyPolicy["propagation"] {
-  if (options.has("PrunePropagationPolicy=background")) return "background";
-  return options.has("PrunePropagationPolicy=orphan") ? "orphan" : "foreground";
+  if (options.has("PrunePropagationPolicy=foreground")) return "foreground";
+  // Argo CD's own default is foreground; in the background a pass does not hang on what owns nothing of ours.
+  return options.has("PrunePropagationPolicy=orphan") ? "orphan" : "background";
 }
 
 function limitsOf(guard: DeletionGuard | undefined): DeletionLimits {
@@ -93,5 +94,5 @@ function guardedKind(text: string): string {
 /** How a target leaves, from its tombstone. Anything but an explicit prune keeps its objects. */
 export function removalOf(tombstone: Tombstone): RemovalInput {
   const objects = tombstone.removal === Removal.PRUNE ? "prune" : "keep";
-  return { target: keyOf(tombstone), account: accountOf(tombstone.serviceAccount), objects, propagation: "foreground" };
+  return { target: keyOf(tombstone), account: accountOf(tombstone.serviceAccount), objects, propagation: "background" };
 }

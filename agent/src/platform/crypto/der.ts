@@ -1,7 +1,7 @@
 /** The few pieces of DER (X.690) that a PKCS#10 request is made of. */
 
 /** Tag, length, content. */
-function element(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
+export function element(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const head = length < 0x80 ? [tag, length] : [tag, ...longLength(length)];
   const bytes = new Uint8Array(head.length + length);

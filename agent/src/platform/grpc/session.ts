@@ -1,6 +1,6 @@
 import { Fault } from "@capstan/proto";
 import { AgentService, type ConnectRequest, type ConnectResponse } from "@capstan/proto/agent";
-import { type Client, type ClientDuplexStream, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { type Client, type ClientDuplexStream, connectivityState, Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { Identity } from "../../identity/model.ts";
 import type { HubDialer, HubStream, StreamSink } from "../../link/port.ts";
 import { openChannel } from "./channel.ts";
@@ -51,10 +51,8 @@ class GrpcStream implements HubStream {
     this.#channel = channel;
     this.#sink = sink;
     this.#release = release;
-    channel.client.waitForReady(Date.now() + connectPatience, (error) => {
-      if (error === undefined || error === null) this.#open();
-      else this.#close(this.#unreachable(error));
-    });
+    // Later than now: the link must not be called back while it carries out an effect.
+    queueMicrotask(() => this.#open());
   }
 
   send(message: ConnectRequest): boolean {
@@ -64,15 +62,6 @@ class GrpcStream implements HubStream {
   close(): void {
     // Later than now: the link must not be called back while it carries out an effect.
     queueMicrotask(() => this.#close(new Fault("cancelled", { message: "the session was closed from here." })));
-  }
-
-  #unreachable(cause: Error): Fault {
-    const { endpoint } = this.#channel;
-    return new Fault("hub-unreachable", {
-      message: `no session with the hub at ${endpoint}: ${cause.message}`,
-      next: "Check the hub's address and that this cluster may connect to it.",
-      cause,
-    });
   }
 
   #open(): void {
@@ -93,7 +82,29 @@ class GrpcStream implements HubStream {
     call.on("end", () =>
       this.#close(new Fault("hub-unreachable", { message: `the hub at ${endpoint} ended the stream.` })),
     );
-    this.#sink.opened();
+    this.#awaitConnection(Date.now() + connectPatience);
+  }
+
+  /** The call fails by itself where the connection does; a connection that never comes to anything is given up here. */
+  #awaitConnection(deadline: number): void {
+    const channel = this.#channel.client.getChannel();
+    const state = channel.getConnectivityState(true);
+    if (this.#over) return;
+    if (state === connectivityState.READY) {
+      this.#sink.opened();
+      return;
+    }
+    channel.watchConnectivityState(state, deadline, (error) => {
+      if (error === undefined || error === null) this.#awaitConnection(deadline);
+      else this.#close(this.#silent());
+    });
+  }
+
+  #silent(): Fault {
+    return new Fault("hub-unreachable", {
+      message: `the hub at ${this.#channel.endpoint} did not answer within ${connectPatience / 1000} s.`,
+      next: "Check the hub's address and that this cluster may connect to it.",
+    });
   }
 
   #close(fault: Fault): void {
