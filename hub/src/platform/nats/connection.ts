@@ -1,5 +1,6 @@
-import { Fault } from "@capstan/proto";
-import { type ConnectionOptions, connect, credsAuthenticator, type NatsConnection } from "nats";
+import { checkServerIdentity, type PeerCertificate } from "node:tls";
+import { Fault, systemClock } from "@capstan/proto";
+import { type ConnectionOptions, connect, credsAuthenticator, Events, type NatsConnection } from "nats";
 
 /** Where and as whom to connect. */
 export interface NatsAccess {
@@ -31,12 +32,13 @@ export async function connectNats(access: NatsAccess, timeoutMs = 5_000): Promis
     reconnectJitterTLS: 500,
     pingInterval: 10_000,
     maxPingOut: 2,
-    ...(access.tls ? { tls: access.ca === undefined ? {} : { ca: access.ca } } : {}),
+    ...(access.tls ? { tls: tlsOptions(access) } : {}),
   };
   try {
     const connection = await connect(options);
     try {
       refuseOld(connection);
+      links.set(connection, new Link(connection));
     } catch (thrown) {
       await connection.close();
       throw thrown;
@@ -50,6 +52,94 @@ export async function connectNats(access: NatsAccess, timeoutMs = 5_000): Promis
       cause: thrown,
     });
   }
+}
+
+/**
+ * The client upgrades a socket that it opened itself and tells TLS no host for an address, which then is compared with
+ * "localhost". So the certificate is compared here, with the hosts that were configured.
+ */
+function tlsOptions({ servers, ca }: NatsAccess): NonNullable<ConnectionOptions["tls"]> {
+  const hosts = servers.map((server) => new URL(server.includes("://") ? server : `tls://${server}`).hostname);
+  const check = {
+    checkServerIdentity: (_host: string, certificate: PeerCertificate): Error | undefined => {
+      const errors = hosts.map((host) => checkServerIdentity(host.replace(/^\[|\]$/g, ""), certificate));
+      return errors.includes(undefined) ? undefined : errors[0];
+    },
+  };
+  return { ...(ca === undefined ? {} : { ca }), ...check };
+}
+
+/**
+ * Whether a connection is up. Requests made while it is down would vanish in the client and time out; so they wait for it,
+ * and those under way when it breaks fail at once.
+ */
+class Link {
+  #up = true;
+  readonly #changed = new Set<() => void>();
+
+  constructor(connection: NatsConnection) {
+    const follow = async () => {
+      for await (const event of connection.status()) {
+        if (event.type === Events.Disconnect) this.#set(false);
+        if (event.type === Events.Reconnect) this.#set(true);
+      }
+    };
+    follow().catch(() => undefined);
+    connection.closed().then(
+      () => this.#set(false),
+      () => this.#set(false),
+    );
+  }
+
+  get up(): boolean {
+    return this.#up;
+  }
+
+  /** Calls back once, at the next change. Returns how to forget it. */
+  onChange(call: () => void): () => void {
+    this.#changed.add(call);
+    return () => this.#changed.delete(call);
+  }
+
+  #set(up: boolean): void {
+    this.#up = up;
+    for (const call of [...this.#changed]) call();
+    this.#changed.clear();
+  }
+}
+
+const links = new WeakMap<NatsConnection, Link>();
+
+/** Runs a request on a connection that is up, waiting for it at most `waitMs`. Fault: `store-unavailable`. */
+export async function whileUp<T>(connection: NatsConnection, waitMs: number, work: () => Promise<T>): Promise<T> {
+  const link = links.get(connection);
+  if (link === undefined) return work();
+  if (!link.up) await nextChange(link, waitMs);
+  if (!link.up || connection.isClosed()) throw down();
+  let forget: (() => void) | undefined;
+  const broken = new Promise<never>((_, reject) => {
+    forget = link.onChange(() => reject(down()));
+  });
+  try {
+    return await Promise.race([work(), broken]);
+  } finally {
+    forget?.();
+  }
+}
+
+/** Returns at the next change, or when the time is over. */
+async function nextChange(link: Link, waitMs: number): Promise<void> {
+  const changed = new AbortController();
+  const forget = link.onChange(() => changed.abort());
+  await systemClock.sleep(waitMs, changed.signal).catch(() => undefined);
+  forget();
+}
+
+function down(): Fault {
+  return new Fault("store-unavailable", {
+    message: "expected a connection to NATS, found it broken.",
+    next: "The hub connects again by itself; look whether the NATS server runs.",
+  });
 }
 
 function refuseOld(connection: NatsConnection): void {

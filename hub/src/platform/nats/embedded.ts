@@ -6,6 +6,7 @@ import type { NatsUsers, RevokedNatsKey } from "../../identity/port.ts";
 import { diskFault, readFileIfThere, writeFileAtomic } from "../disk/files.ts";
 import { type AccountKeys, encodeAccounts, encodeAgents, ownCredentials } from "./accounts.ts";
 import { connectNats, type NatsAccess } from "./connection.ts";
+import { hasRoomAgain, storeLimit } from "./disk-room.ts";
 import { loadAccountKeys } from "./keys.ts";
 import { pushClaims } from "./push-claims.ts";
 import { serverConfigText } from "./server-config.ts";
@@ -40,6 +41,8 @@ interface Started {
 const restart: Backoff = { base: 250, factor: 2, cap: 10_000 };
 const readyWithin = 20_000;
 const watchEvery = 250;
+/** Looks between two looks at the disk. */
+const roomEvery = 8;
 
 /**
  * The nats-server child of a single hub, in operator mode. It outlives the hub's sudden death and is taken over by the
@@ -49,6 +52,8 @@ export class EmbeddedNats {
   readonly #options: EmbeddedOptions;
   readonly #keys: AccountKeys;
   #server: ServerProcess | undefined;
+  /** Bytes that the running server may store; 0 for one that was taken over, whose limit is not known. */
+  #limit = 0;
   #revoked: readonly RevokedNatsKey[];
 
   private constructor(options: EmbeddedOptions, keys: AccountKeys, revoked: readonly RevokedNatsKey[]) {
@@ -107,9 +112,10 @@ export class EmbeddedNats {
     const { clock, chance, onFault } = this.#options;
     let attempt = 0;
     let startedAt = clock.monotonic();
-    while (!signal.aborted) {
+    for (let looks = 1; !signal.aborted; looks++) {
       try {
         await clock.sleep(watchEvery, signal);
+        if (looks % roomEvery === 0) await this.#makeRoom();
         if (this.#server?.alive() === true) continue;
         onFault(new Fault("store-unavailable", { message: "expected nats-server to run, found it ended." }));
         if (clock.monotonic() - startedAt > 60_000) attempt = 0;
@@ -178,15 +184,21 @@ export class EmbeddedNats {
     throw fault;
   }
 
+  /** A server that met a full disk stays refusing until it is started anew; so it is, once there is room. */
+  async #makeRoom(): Promise<void> {
+    const { folder, clock } = this.#options;
+    if (this.#server?.alive() === true && (await hasRoomAgain(folder, this.#limit)))
+      await endServer(this.#server, clock);
+  }
+
   async #writeConfig(name: string): Promise<void> {
     const { folder, host, port, tls } = this.#options;
+    this.#limit = await storeLimit(folder);
     const jwts = await encodeAccounts(this.#keys, this.#revoked);
     for (const { key, jwt } of jwts.accounts) await writeFileAtomic(join(folder, "jwt", `${key}.jwt`), jwt);
     const systemAccount = this.#keys.system.getPublicKey();
-    await writeFileAtomic(
-      join(folder, "server.conf"),
-      serverConfigText({ name, host, port, tls, folder, jwts, systemAccount }),
-    );
+    const text = serverConfigText({ name, host, port, tls, folder, maxStore: this.#limit, jwts, systemAccount });
+    await writeFileAtomic(join(folder, "server.conf"), text);
   }
 
   async #push(revoked: readonly RevokedNatsKey[], signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 import { Fault } from "@capstan/proto";
 import { type MsgHdrs, type NatsConnection, NatsError, headers as newHeaders } from "nats";
-import { abortable } from "./connection.ts";
+import { abortable, whileUp } from "./connection.ts";
 
 /** What JetStream answers to a publish that it took. */
 export interface Acknowledged {
@@ -56,7 +56,10 @@ export async function request(
   const headers = publication.headers === undefined ? undefined : natsHeaders(publication.headers);
   try {
     const options = { timeout: requestTimeout, ...(headers === undefined ? {} : { headers }) };
-    const message = await abortable(connection.request(subject, value, options), signal);
+    const message = await abortable(
+      whileUp(connection, requestTimeout, () => connection.request(subject, value, options)),
+      signal,
+    );
     return JSON.parse(new TextDecoder().decode(message.data)) as Record<string, unknown>;
   } catch (thrown) {
     throw natsFault(thrown);

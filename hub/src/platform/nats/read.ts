@@ -1,6 +1,6 @@
 import { Fault } from "@capstan/proto";
 import { createInbox, type Msg, type NatsConnection } from "nats";
-import { abortable } from "./connection.ts";
+import { abortable, whileUp } from "./connection.ts";
 import { natsFault, request, requestTimeout } from "./publish.ts";
 
 /** One stored message. */
@@ -32,7 +32,8 @@ export async function readLast(
   if (from.replicas > 1) return fromLeader(from, { last_by_subj: subject }, signal);
   try {
     const direct = `$JS.API.DIRECT.GET.${from.stream}.${subject}`;
-    const message = await abortable(from.connection.request(direct, none, { timeout: requestTimeout }), signal);
+    const ask = () => from.connection.request(direct, none, { timeout: requestTimeout });
+    const message = await abortable(whileUp(from.connection, requestTimeout, ask), signal);
     if (message.headers?.code === 404) return undefined;
     return stored(message);
   } catch (thrown) {
@@ -49,7 +50,9 @@ export async function readAll(
   const messages: StoredMessage[] = [];
   let next = filter.from ?? 1n;
   for (;;) {
-    const page = await readPage(from, { subject: filter.subject, from: next }, signal);
+    const start = next;
+    const ask = () => readPage(from, { subject: filter.subject, from: start }, signal);
+    const page = await whileUp(from.connection, requestTimeout, ask);
     for (const message of page.messages) messages.push(message);
     const last = page.messages.at(-1);
     if (page.pending === 0 || last === undefined) return messages;

@@ -10,6 +10,8 @@ export interface ServerConfig {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Folder of all that the server keeps. */
   readonly folder: string;
+  /** Bytes that the store may take. */
+  readonly maxStore: number;
   readonly jwts: AccountJwts;
   readonly systemAccount: string;
 }
@@ -39,6 +41,6 @@ ${tls}operator: ${config.jwts.operator}
 system_account: ${config.systemAccount}
 resolver: { type: full, dir: ${quoted(`${config.folder}/jwt`)}, allow_delete: false, interval: "2m" }
 resolver_preload: { ${config.systemAccount}: ${system} }
-jetstream { store_dir: ${quoted(`${config.folder}/jetstream`)}, sync_interval: "always" }
+jetstream { store_dir: ${quoted(`${config.folder}/jetstream`)}, sync_interval: "always", max_file_store: ${config.maxStore} }
 `;
 }
