@@ -1,0 +1,50 @@
+import {
+  type CallContext,
+  CallError,
+  type GoFunction,
+  GoInt,
+  GoList,
+  GoMap,
+  type ParameterType,
+  type Value,
+} from "../value.ts";
+
+/** A room of functions by name. */
+export type FunctionTable = Readonly<Record<string, GoFunction>>;
+
+/** A function of fixed parameters; a last type that begins with `...` takes any number. */
+export function define(types: string, call: (args: readonly Value[], context: CallContext) => Value): GoFunction {
+  const names = types === "" ? [] : types.split(" ");
+  const last = names.at(-1);
+  if (last?.startsWith("...")) {
+    return { parameters: names.slice(0, -1) as ParameterType[], rest: last.slice(3) as ParameterType, call };
+  }
+  return { parameters: names as ParameterType[], call };
+}
+
+// The evaluator has checked types; these only tell the compiler.
+
+export function text(value: Value): string {
+  return typeof value === "string" ? value : fail("text was expected");
+}
+
+export function whole(value: Value): number {
+  return value instanceof GoInt ? Number(value.value) : fail("a whole number was expected");
+}
+
+export function mapOf(value: Value): GoMap {
+  return value instanceof GoMap ? value : fail("a map was expected");
+}
+
+/** A list in a parameter that takes any value. */
+export function listOf(value: Value, what: string): GoList {
+  if (value instanceof GoList) return value;
+  if (value === null || value === undefined)
+    return fail("runtime error: invalid memory address or nil pointer dereference");
+  return fail(`Cannot ${what}`);
+}
+
+/** What Go's function would return as an error, or panic with. */
+export function fail(message: string): never {
+  throw new CallError(message);
+}

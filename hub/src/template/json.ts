@@ -1,0 +1,105 @@
+import type { Json } from "../documents/model.ts";
+import { compareBytes, toWellFormedText } from "./bytes.ts";
+import { timeJson } from "./time.ts";
+import { CallError, fromJson, GoComplex, GoInt, GoList, GoMap, GoTime, type Value } from "./value.ts";
+
+/** How a value is written as JSON. */
+export interface JsonStyle {
+  /** `<`, `>` and `&` as `\u003c`…, as Go does unless told otherwise. */
+  readonly escapeHtml: boolean;
+  /** Spaces a level; 0 is all on one line. */
+  readonly indent: number;
+}
+
+/** As Go's encoding/json writes a value: keys sorted by bytes. Throws CallError for what JSON cannot say. */
+export function encodeJson(value: Value, style: JsonStyle): string {
+  return new JsonWriter(style).value(value, 0);
+}
+
+class JsonWriter {
+  readonly #style: JsonStyle;
+  constructor(style: JsonStyle) {
+    this.#style = style;
+  }
+
+  value(value: Value, depth: number): string {
+    if (value === null || value === undefined) return "null";
+    switch (typeof value) {
+      case "string":
+        return this.#text(value);
+      case "boolean":
+        return String(value);
+      case "number":
+        return number(value);
+      default:
+        if (value instanceof GoInt) return String(value.value);
+        if (value instanceof GoList) return this.#list(value, depth);
+        if (value instanceof GoMap) return this.#map(value, depth);
+        if (value instanceof GoTime) return this.#text(timeJson(value));
+        if (value instanceof GoComplex) throw new CallError("json: unsupported type: complex128");
+        return this.#text(value.toText());
+    }
+  }
+
+  #text(text: string): string {
+    const json = JSON.stringify(toWellFormedText(text)).replace(
+      /[\u2028\u2029]/g,
+      (character) => `\\u${character.charCodeAt(0).toString(16)}`,
+    );
+    if (!this.#style.escapeHtml) return json;
+    return json.replace(/[<>&]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
+  }
+
+  #join(parts: readonly string[], ends: string, depth: number): string {
+    if (this.#style.indent === 0) return `${ends[0]}${parts.join(",")}${ends[1]}`;
+    const outer = `\n${" ".repeat(this.#style.indent * depth)}`;
+    const inner = outer + " ".repeat(this.#style.indent);
+    return `${ends[0]}${inner}${parts.join(`,${inner}`)}${outer}${ends[1]}`;
+  }
+
+  #list(list: GoList, depth: number): string {
+    if (list.isNil) return "null";
+    if (list.items.length === 0) return "[]";
+    return this.#join(
+      list.items.map((item) => this.value(item, depth + 1)),
+      "[]",
+      depth,
+    );
+  }
+
+  #map(map: GoMap, depth: number): string {
+    if (map.isNil) return "null";
+    if (map.entries.size === 0) return "{}";
+    const colon = this.#style.indent === 0 ? ":" : ": ";
+    const parts = map
+      .sortedKeys()
+      .map((key) => `${this.#text(key)}${colon}${this.value(map.entries.get(key), depth + 1)}`);
+    return this.#join(parts, "{}", depth);
+  }
+}
+
+function number(value: number): string {
+  if (!Number.isFinite(value)) throw new CallError(`json: unsupported value: ${value}`);
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
+/** As Go's encoding/json reads a text into `interface{}`. Throws CallError. */
+export function decodeJson(text: string): Value {
+  let json: Json;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new CallError("the text is no JSON");
+  }
+  return fromJson(wellFormed(json));
+}
+
+function wellFormed(json: Json): Json {
+  if (typeof json === "string") return json.toWellFormed();
+  if (typeof json === "number" && !Number.isFinite(json))
+    throw new CallError("json: cannot unmarshal number into Go value of type float64");
+  if (json === null || typeof json !== "object") return json;
+  if (Array.isArray(json)) return json.map(wellFormed);
+  const entries = Object.entries(json).map(([key, value]): [string, Json] => [key.toWellFormed(), wellFormed(value)]);
+  return Object.fromEntries(entries.sort(([left], [right]) => compareBytes(left, right)));
+}
