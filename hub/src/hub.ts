@@ -387,8 +387,8 @@ export class Hub {
     const held = this.distribution.target(cluster, target);
     const digest = this.distribution.held(cluster)?.targets.get(target)?.content;
     if (held?.bundle === undefined || digest === undefined) return undefined;
-    const { chunks, size } = held.bundle;
-    const bundle = { digest: held.bundle.digest as typeof digest, size: Number(size), chunks, keyId: "" };
+    const { chunks, size, keyId } = held.bundle;
+    const bundle = { digest: held.bundle.digest as typeof digest, size: Number(size), chunks, keyId };
     return { digest, target: held, bundle };
   }
 

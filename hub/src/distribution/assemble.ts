@@ -100,6 +100,7 @@ function put(draft: Draft, key: TargetKey, change: Change): boolean {
         digest: bundle.digest,
         size: BigInt(bundle.size),
         chunks: bundle.chunks,
+        keyId: bundle.keyId,
         key: sealed ?? draft.seal(bundle),
       }),
       ...(change.operation === undefined ? {} : { operation: change.operation }),

@@ -22,6 +22,7 @@ export function contentDigest(target: DesiredTarget, hash: HashText): Digest {
   delete bare.windowOverride;
   if (bare.bundle !== undefined) {
     bare.bundle.chunks = 0;
+    bare.bundle.keyId = "";
     delete bare.bundle.key;
   }
   return hash(canonicalJson(toJson(DesiredTargetSchema, bare) as Json));
@@ -31,7 +32,12 @@ export function contentDigest(target: DesiredTarget, hash: HashText): Digest {
 export function contentOf(target: DesiredTarget, bundle: StoredBundleRef, hash: HashText): TargetContent {
   const named = create(DesiredTargetSchema, {
     ...target,
-    bundle: create(BundleRefSchema, { digest: bundle.digest, size: BigInt(bundle.size), chunks: bundle.chunks }),
+    bundle: create(BundleRefSchema, {
+      digest: bundle.digest,
+      size: BigInt(bundle.size),
+      chunks: bundle.chunks,
+      keyId: bundle.keyId,
+    }),
   });
   return { digest: contentDigest(named, hash), target: named, bundle };
 }

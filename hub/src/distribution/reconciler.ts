@@ -237,6 +237,7 @@ export class DistributionReconciler {
       digest,
       size: BigInt(bundle.size),
       chunks: bundle.chunks,
+      keyId: bundle.keyId,
       key: this.#options.crypto.seal(bundle, recipient),
     });
     return folded;
