@@ -6,7 +6,10 @@ const auth =
 const missing = /not found|does not appear to be a git repository|does not exist|error: 404\b|HTTP 404\b|No such file/i;
 const redirect = /error: 30[1278]\b|unable to update url base from redirection|redirect/i;
 
-/** Turns what Git printed into a fault with a cure. `secrets` are cut out of the text, should they ever be in it. */
+/**
+ * Turns what Git printed into a fault with a cure; all of it is kept as the cause. `secrets` are cut out of the text,
+ * should they ever be in it.
+ */
 export function gitFault(said: string, repository: Repository, secrets: readonly string[] = []): Fault {
   const text = scrub(said, secrets);
   const line =
@@ -17,6 +20,7 @@ export function gitFault(said: string, repository: Repository, secrets: readonly
     return new Fault("repository-auth", {
       message: `the repository wants other credentials: ${found}.`,
       where,
+      cause: text,
       next: "Give the hub a credential for this URL's prefix (sources.credentials), or check the one it has.",
     });
   }
@@ -24,6 +28,7 @@ export function gitFault(said: string, repository: Repository, secrets: readonly
     return new Fault("repository-not-found", {
       message: `no repository was found there: ${found}.`,
       where,
+      cause: text,
       next: "Check repoURL; where the repository is private, give the hub a credential for it.",
     });
   }
@@ -31,12 +36,14 @@ export function gitFault(said: string, repository: Repository, secrets: readonly
     return new Fault("repository-unreachable", {
       message: `the server sends elsewhere, and a credential is never sent along: ${found}.`,
       where,
+      cause: text,
       next: "Write the URL that the server redirects to.",
     });
   }
   return new Fault("repository-unreachable", {
     message: `the repository could not be fetched: ${found === "" ? "Git gave no reason" : found}.`,
     where,
+    cause: text,
     next: "See whether the Git server is up and reachable from the hub.",
   });
 }

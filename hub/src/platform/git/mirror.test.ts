@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { chmodSync, globSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { suite, test } from "node:test";
 import { Fault, systemClock } from "@capstan/proto";
 import type { Credential } from "../../sources/model.ts";
@@ -240,6 +242,32 @@ suite("native Git", () => {
       (await faultOf(at.mirror.fetchCommit(at.remote, nobody, undefined, never))).code,
       "revision-not-found",
     );
+  });
+
+  test("makes a torn mirror anew, and serves the old one until then", async () => {
+    await using at = await world(native);
+    const first = await at.repository.commit({ a: "1" });
+    await at.mirror.fetch(at.remote, undefined, never);
+    const [mirror = ""] = globSync(join(at.directory, "mirrors", "*", "HEAD")).map((file) => dirname(file));
+    await writeFile(join(mirror, "packed-refs.lock"), "");
+    await at.repository.git("update-ref", "refs/heads/gone", first);
+    await at.mirror.fetch(at.remote, undefined, never);
+    await at.repository.git("update-ref", "-d", "refs/heads/gone");
+    await at.mirror.fetch(at.remote, undefined, never);
+    for (const pack of globSync(join(mirror, "objects", "**", "*"))) {
+      if (statSync(pack).isFile()) {
+        chmodSync(pack, 0o600);
+        await writeFile(pack, "torn");
+      }
+    }
+    at.server.failWith = 503;
+    assert.equal((await faultOf(at.mirror.fetch(at.remote, undefined, never))).code, "repository-unreachable");
+    at.server.failWith = undefined;
+    const second = await at.repository.commit({ a: "2" });
+    await at.mirror.fetch(at.remote, undefined, never);
+    const { commit } = await at.mirror.resolve(at.remote, { kind: "head" });
+    assert.equal(commit, second);
+    assert.equal(text(await at.mirror.tree(at.remote, commit).read("a")), "2");
   });
 
   test("says when it last reached the repository, in a new process too", async () => {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { access, mkdir, readdir, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "@capstan/proto";
 import type { Credential } from "../../sources/model.ts";
@@ -41,6 +41,10 @@ const configuration = `[protocol]
 `;
 
 const allRefs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+// What Git says of its own files, and of locks that a killed process left.
+const broken =
+  /corrupt|bad object|invalid (object|index)|loose object|missing (blob|tree|commit)|unable to (read|find) [0-9a-f]{40}|packfile .* (cannot|too short|does not match)|\.lock': File exists|cannot lock ref|unresolved deltas|fatal: not a git repository/i;
+
 // Where the mirror notes the commit of the remote's HEAD.
 const head = "+HEAD:refs/capstan/HEAD";
 
@@ -60,19 +64,15 @@ export class NativeGit implements GitBackend {
 
   async fetch(directory: string, fetching: Fetching): Promise<void> {
     await this.#configure();
-    if (!(await exists(join(directory, "HEAD")))) {
-      await this.#run(["init", "--quiet", "--bare", "--template=", directory], fetching);
-    }
     if (fetching.commit !== undefined) {
       await this.#fetchRefs(directory, fetching, [`+${fetching.commit}:refs/capstan/commits/${fetching.commit}`]);
       return;
     }
     try {
-      await this.#fetchRefs(directory, fetching, [head, ...allRefs]);
+      await this.#fetchAll(directory, fetching);
     } catch (thrown) {
-      // A repository without commits, or whose HEAD names a branch that is not there, has no HEAD to fetch.
-      if (!/couldn't find remote ref HEAD/.test(String((thrown as Error).message))) throw thrown;
-      await this.#fetchRefs(directory, fetching, allRefs);
+      if (!broken.test(saidBy(thrown))) throw thrown;
+      await this.#replace(directory, fetching);
     }
     await this.#tidy(directory, fetching);
   }
@@ -111,6 +111,38 @@ export class NativeGit implements GitBackend {
       void idle.close();
     }
     return reader;
+  }
+
+  async #fetchAll(directory: string, fetching: Fetching): Promise<void> {
+    if (!(await exists(join(directory, "HEAD")))) {
+      await this.#run(["init", "--quiet", "--bare", "--template=", directory], fetching);
+    }
+    try {
+      await this.#fetchRefs(directory, fetching, [head, ...allRefs]);
+    } catch (thrown) {
+      // A repository without commits, or whose HEAD names a branch that is not there, has no HEAD to fetch.
+      if (!/couldn't find remote ref HEAD/.test(saidBy(thrown))) throw thrown;
+      await this.#fetchRefs(directory, fetching, allRefs);
+      await this.#run(["--git-dir", directory, "update-ref", "-d", "refs/capstan/HEAD"], fetching);
+    }
+  }
+
+  /** A mirror that a full disk or a lost machine left torn is made anew; until that has worked, the old one serves. */
+  async #replace(directory: string, fetching: Fetching): Promise<void> {
+    const fresh = `${directory}.new`;
+    const old = `${directory}.old`;
+    try {
+      await rm(fresh, { recursive: true, force: true });
+      await this.#fetchAll(fresh, fetching);
+      const reader = this.#readers.get(directory);
+      this.#readers.delete(directory);
+      await rename(directory, old);
+      await rename(fresh, directory);
+      await reader?.close();
+    } finally {
+      await rm(fresh, { recursive: true, force: true });
+      await rm(old, { recursive: true, force: true });
+    }
   }
 
   async #fetchRefs(directory: string, fetching: Fetching, refs: readonly string[]): Promise<void> {
@@ -192,6 +224,11 @@ export function secretsOf(credential: Credential | undefined): readonly string[]
   if (credential === undefined) return [];
   const plain = credential.kind === "bearer" ? credential.token : credential.password;
   return [plain, encodeURIComponent(plain), authorization(credential).replace(/^\w+ /, "")];
+}
+
+/** All that Git printed, as a fault keeps it. */
+function saidBy(thrown: unknown): string {
+  return thrown instanceof Fault ? String(thrown.cause) : String(thrown);
 }
 
 function killGroup(pid: number | undefined): void {

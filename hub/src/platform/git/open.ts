@@ -1,9 +1,10 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { access, constants, readFile } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type Clock, Fault } from "@capstan/proto";
 import type { SecretReader, SecretReference } from "../../sources/port.ts";
 import type { WebhookCrypto } from "../../sources/webhook.ts";
+import { findOnPath } from "../render/find.ts";
 import { IsomorphicGit } from "./isomorphic.ts";
 import { DiskMirror, defaultTreeLimits } from "./mirror.ts";
 import { NativeGit } from "./native.ts";
@@ -41,19 +42,6 @@ export const webhookCrypto: WebhookCrypto = {
     return left.length === right.length && timingSafeEqual(left, right);
   },
 };
-
-/** The first executable of that name in a PATH; an absolute name is looked at as it is. */
-export async function findOnPath(name: string, path: string): Promise<string | undefined> {
-  const candidates = name.startsWith("/") ? [name] : path.split(delimiter).map((directory) => join(directory, name));
-  for (const candidate of candidates) {
-    const there = await access(candidate, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (there) return candidate;
-  }
-  return undefined;
-}
 
 async function readSecret(
   reference: SecretReference,

@@ -36,6 +36,8 @@ export interface Job {
   readonly toolsDirectory: string;
   readonly args: readonly string[];
   readonly limits: ProcessLimits;
+  /** Where `prlimit` is, if it is there. */
+  readonly prlimit: string | undefined;
 }
 
 // Over the tools, so that a job cannot change what the next one runs; then a second user namespace takes all rights away.
@@ -68,12 +70,9 @@ export function confine(how: Confinement, job: Job, path: string): Command {
     case "none": {
       const home = { HOME: `${job.root}/${jobFolders.home}`, TMPDIR: `${job.root}/${jobFolders.temporary}` };
       const args = [`${job.toolsDirectory}/${job.tool}`, ...job.args];
-      return {
-        file: args[0] ?? "",
-        args: job.args,
-        cwd: `${job.root}/${jobFolders.work}`,
-        env: { ...home, ...goSettings },
-      };
+      const bare = { args, cwd: `${job.root}/${jobFolders.work}`, env: { ...home, ...goSettings } };
+      // Where there is no prlimit (outside Linux), the watch on time and output is all there is.
+      return job.prlimit !== undefined ? limited(job, bare) : { ...bare, file: args[0] ?? "", args: job.args };
     }
   }
 }
@@ -91,5 +90,5 @@ function limited(job: Job, command: Omit<Command, "file">): Command {
     "--nofile=1024",
     "--core=0",
   ];
-  return { ...command, file: "prlimit", args: [...limits, "--", ...command.args] };
+  return { ...command, file: job.prlimit ?? "prlimit", args: [...limits, "--", ...command.args] };
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Clock, Fault } from "@capstan/proto";
 import type { Sha256 } from "../../render/bundle.ts";
 import type { RenderConfig } from "../../render/config.ts";
-import { findOnPath } from "../git/open.ts";
+import { findOnPath } from "./find.ts";
 import { Sandbox } from "./sandbox.ts";
 import { SandboxTools } from "./tools.ts";
 

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { type Clock, Fault } from "@capstan/proto";
 import type { JobFiles } from "../../render/port.ts";
 import { type Command, type Confinement, confine, jobFolders, type ProcessLimits } from "./confine.ts";
+import { findOnPath } from "./find.ts";
 import { Slots } from "./slots.ts";
 
 /** What a sandbox is made of. */
@@ -38,6 +39,7 @@ export class Sandbox {
   readonly #slots: Slots;
   #how: Confinement | undefined;
   #why = "";
+  #prlimit: string | undefined;
 
   private constructor(options: SandboxOptions) {
     this.#options = options;
@@ -48,6 +50,7 @@ export class Sandbox {
   static async open(options: SandboxOptions, signal: AbortSignal): Promise<Sandbox> {
     const sandbox = new Sandbox({ ...options, directory: await prepared(options.directory) });
     for (const [name, path] of Object.entries(options.tools)) await sandbox.#place(name, path);
+    sandbox.#prlimit = await findOnPath("prlimit", options.path);
     await sandbox.#probe(signal);
     return sandbox;
   }
@@ -101,7 +104,9 @@ export class Sandbox {
     const root = await mkdtemp(join(this.#options.directory, "jobs", "job-"));
     try {
       await this.#layOut(root, how, run);
-      const command = confine(how, { ...this.#options, ...run, root, toolsDirectory: this.#tools }, this.#options.path);
+      const { path, limits } = this.#options;
+      const job = { ...run, limits, root, toolsDirectory: this.#tools, prlimit: this.#prlimit };
+      const command = confine(how, job, path);
       return await this.#start(command, run.tool, signal);
     } finally {
       await rm(root, { recursive: true, force: true });
