@@ -3,6 +3,7 @@ import type { ApplicationSource } from "../documents/model.ts";
 import type { Tree, TreeEntry } from "../sources/model.ts";
 import { joinPath } from "../sources/path.ts";
 import { globMatcher } from "./glob.ts";
+import { overrideFile } from "./override.ts";
 import { type PlannedFile, repositoryRoot, type SourcePlan } from "./plan.ts";
 
 const manifestFile = /\.(ya?ml|json|jsonnet)$/;
@@ -18,7 +19,7 @@ export function planDirectory(
   const files = new Map<string, PlannedFile>();
   for (const entry of at.entries) {
     const inside = at.path === "" ? entry.path : entry.path.slice(at.path.length + 1);
-    if (!manifestFile.test(inside) || (!recurse && inside.includes("/"))) continue;
+    if (!manifestFile.test(inside) || overrideFile.test(inside) || (!recurse && inside.includes("/"))) continue;
     if (!included(inside) || excluded(inside)) continue;
     if (entry.path.endsWith(".jsonnet")) throw jsonnet(entry);
     if (entry.kind === "link") throw link(entry);

@@ -5,6 +5,7 @@ import { isWithin, joinPath, normalisePath, resolvePath } from "../sources/path.
 import { canonicalJson } from "../yaml/canonical.ts";
 import { readYaml } from "../yaml/read.ts";
 import { link } from "./directory.ts";
+import { type BuildEnvironment, substitute } from "./environment.ts";
 import { globMatcher } from "./glob.ts";
 import { isObject } from "./manifest.ts";
 import type { RenderRequest } from "./model.ts";
@@ -16,6 +17,7 @@ export interface ChartPlace {
   readonly tree: Tree;
   readonly path: string;
   readonly entries: readonly TreeEntry[];
+  readonly environment: BuildEnvironment;
   /** By `ref`, for value files such as `$values/prod.yaml`. */
   readonly refs: ReadonlyMap<string, Tree>;
 }
@@ -85,7 +87,7 @@ async function planSettings(
   const settings: HelmSetting[] = (helm.parameters ?? []).map(({ name, value, forceString }) => ({
     kind: forceString === true ? "text" : "value",
     name,
-    value: escapeCommas(value ?? ""),
+    value: escapeCommas(substitute(value ?? "", at.environment)),
   }));
   for (const { name, path } of helm.fileParameters ?? []) {
     const [found] = await findFiles(path, at);
@@ -102,13 +104,16 @@ interface Found {
 }
 
 /** `$ref/path` in another source, `/path` from the repository's root, else relative to the chart. Globs give many. */
-async function findFiles(written: string, at: ChartPlace): Promise<readonly Found[]> {
+async function findFiles(name: string, at: ChartPlace): Promise<readonly Found[]> {
+  const reference = /^\$([^/]+)\/(.*)$/.exec(name);
+  const named = reference !== null && at.refs.has(reference[1] ?? "");
+  const written = named ? name : substitute(name, at.environment);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(written)) throw remote(written);
-  const reference = /^\$([^/]+)\/(.*)$/.exec(written);
-  const tree = reference === null ? at.tree : at.refs.get(reference[1] ?? "");
-  if (tree === undefined) throw unknownRef(written);
-  const root = reference === null ? repositoryRoot : `refs/${reference[1]}`;
-  const rooted = reference?.[2] ?? (written.startsWith("/") ? written.replace(/^\/+/, "") : undefined);
+  if (reference !== null && !named && !at.environment.has(reference[1] ?? "")) throw unknownRef(name);
+  const tree = (named ? at.refs.get(reference[1] ?? "") : undefined) ?? at.tree;
+  const root = named ? `refs/${reference[1]}` : repositoryRoot;
+  const inRef = named ? substitute(reference[2] ?? "", at.environment) : undefined;
+  const rooted = inRef ?? (written.startsWith("/") ? written.replace(/^\/+/, "") : undefined);
   const path = rooted === undefined ? resolvePath(at.path, written) : normalisePath(rooted);
   const found: Found[] = [];
   for (const entry of await matching(tree, path)) {

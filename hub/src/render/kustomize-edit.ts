@@ -49,6 +49,7 @@ function editField(on: JsonObject, edit: Edit): JsonObject {
     case "labelIncludeTemplates":
     case "forceCommonLabels":
     case "forceCommonAnnotations":
+    case "commonAnnotationsEnvsubst":
     case "ignoreMissingComponents":
     case "version":
     case "kubeVersion":

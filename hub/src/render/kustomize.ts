@@ -6,6 +6,7 @@ import { canonicalJson } from "../yaml/canonical.ts";
 import { readYaml } from "../yaml/read.ts";
 import { kustomizationNames } from "./detect.ts";
 import { link } from "./directory.ts";
+import { type BuildEnvironment, substitute } from "./environment.ts";
 import { looksRemote, referencesOf, remoteBase } from "./kustomization.ts";
 import { editKustomization } from "./kustomize-edit.ts";
 import { isObject } from "./manifest.ts";
@@ -17,9 +18,12 @@ const mostDirectories = 500;
  * Plans `kustomize build`: follows the overlay to every file it reads, so that nothing else is given to the tool and the
  * key holds exactly what matters. Remote bases, functions, links and paths that escape are refused here, by name.
  */
-export async function planKustomize(source: ApplicationSource, at: { readonly tree: Tree; readonly path: string }) {
+export async function planKustomize(
+  source: ApplicationSource,
+  at: { readonly tree: Tree; readonly path: string; readonly environment: BuildEnvironment },
+) {
   const walk = new Walk(at.tree);
-  await walk.directory(at.path, at.path, source.kustomize);
+  await walk.directory(at.path, at.path, expanded(source.kustomize ?? {}, at.environment));
   const plan: SourcePlan = {
     type: "kustomize",
     path: at.path,
@@ -147,6 +151,21 @@ class Walk {
   async #text(file: string): Promise<string> {
     return new TextDecoder().decode(await this.#tree.read(file));
   }
+}
+
+/** Images may name variables; annotations where the Application says so. */
+function expanded(edits: JsonObject, environment: BuildEnvironment): JsonObject {
+  const images = edits["images"];
+  const annotations = edits["commonAnnotations"];
+  const put = (value: Json) => (typeof value === "string" ? substitute(value, environment) : value);
+  const expand = edits["commonAnnotationsEnvsubst"] === true && isObject(annotations);
+  return {
+    ...edits,
+    ...(Array.isArray(images) ? { images: (images as readonly Json[]).map(put) } : {}),
+    ...(expand
+      ? { commonAnnotations: Object.fromEntries(Object.entries(annotations).map(([key, value]) => [key, put(value)])) }
+      : {}),
+  };
 }
 
 /** A plugin's configuration that names a program or an image to run is refused. */

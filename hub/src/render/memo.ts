@@ -1,6 +1,7 @@
-import type { Json } from "../documents/model.ts";
+import type { ApplicationSource, Json } from "../documents/model.ts";
 import type { Repository, Tree, TreeEntry } from "../sources/model.ts";
 import { canonicalJson } from "../yaml/canonical.ts";
+import { namesRevision } from "./environment.ts";
 import type { RenderKey, RenderRequest } from "./model.ts";
 import { prepareRender, type RenderPorts } from "./render.ts";
 
@@ -49,8 +50,9 @@ export class RenderKeys {
 
   async #idOf(request: RenderRequest, signal: AbortSignal): Promise<string> {
     const text = canonicalJson({
-      sources: request.sources.map(({ source, tree }) => [tree.repository.key, source as unknown as Json]),
+      sources: request.sources.map(({ source, tree }) => describe(source, tree)),
       name: request.name,
+      project: request.project ?? "",
       namespace: request.namespace,
       kubeVersion: request.kubeVersion ?? "",
       apiVersions: this.#listId(request.apiVersions ?? []),
@@ -67,6 +69,12 @@ export class RenderKeys {
     this.#listIds.set(list, id);
     return id;
   }
+}
+
+/** With the commit where the source names it, so that its key follows. */
+function describe(source: ApplicationSource, tree: Tree): Json {
+  const text = canonicalJson(source as unknown as Json);
+  return [tree.repository.key, text, namesRevision(text) ? tree.commit : ""];
 }
 
 async function isStillSo(known: Remembered, request: RenderRequest): Promise<boolean> {

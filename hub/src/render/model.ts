@@ -20,6 +20,8 @@ export interface RenderRequest {
   readonly sources: readonly RenderSource[];
   /** The application's name: Helm's release name where the source has none. */
   readonly name: string;
+  /** The application's project, for sources that name `ARGOCD_APP_PROJECT_NAME`. */
+  readonly project?: string;
   /** The destination's namespace; empty where none is given. */
   readonly namespace: string;
   /** The cluster's version, as `v1.35.0`; used by Helm only. */

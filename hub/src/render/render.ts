@@ -4,11 +4,13 @@ import { normalisePath } from "../sources/path.ts";
 import { makeBundle, type Sha256 } from "./bundle.ts";
 import { detectType } from "./detect.ts";
 import { isSkipped, planDirectory } from "./directory.ts";
+import { buildEnvironment } from "./environment.ts";
 import { planHelm } from "./helm.ts";
 import { renderKey } from "./key.ts";
 import { planKustomize } from "./kustomize.ts";
 import { readManifests } from "./manifest.ts";
 import type { Bundle, Manifest, RenderKey, RenderLimits, RenderRequest, RenderSource } from "./model.ts";
+import { withOverrides } from "./override.ts";
 import { repositoryRoot, type SourcePlan } from "./plan.ts";
 import type { RenderTools } from "./port.ts";
 
@@ -58,7 +60,8 @@ export async function render(request: RenderRequest, ports: RenderPorts, signal:
 }
 
 async function planSource(from: RenderSource, request: RenderRequest): Promise<SourcePlan | undefined> {
-  const { source, tree } = from;
+  const { tree } = from;
+  let { source } = from;
   if (source.ref !== undefined && source.path === undefined && source.chart === undefined) return undefined;
   const where = { repository: tree.repository.url, revision: tree.commit };
   try {
@@ -67,13 +70,15 @@ async function planSource(from: RenderSource, request: RenderRequest): Promise<S
     const names = entries
       .map((entry) => (path === "" ? entry.path : entry.path.slice(path.length + 1)))
       .filter((name) => !name.includes("/"));
+    source = await withOverrides(source, { tree, path }, request.name);
+    const environment = buildEnvironment(request, source, tree);
     switch (detectType(source, names)) {
       case "directory":
         return planDirectory(source, { tree, path, entries });
       case "kustomize":
-        return await planKustomize(source, { tree, path });
+        return await planKustomize(source, { tree, path, environment });
       case "helm":
-        return await planHelm(source, { tree, path, entries, refs: refsOf(request) }, request);
+        return await planHelm(source, { tree, path, entries, refs: refsOf(request), environment }, request);
     }
   } catch (thrown) {
     throw Fault.from(thrown).at(where);

@@ -134,6 +134,18 @@ suite("rendering with the real tools", () => {
     assert.equal((await refused(files, { path: "chart", helm: { valueFiles: ["none.yaml"] } })).code, "path-not-found");
   });
 
+  test("variables of the build and .argocd-source files are put in", async () => {
+    const files = {
+      ...chart,
+      "env/shop.yaml": "text: of shop",
+      "chart/.argocd-source.yaml": "helm: {parameters: [{name: list, value: '{all}'}]}\npath: elsewhere\n",
+      "chart/.argocd-source-shop.yaml": "helm: {parameters: [{name: list, value: '{$ARGOCD_APP_NAME,$$x}'}]}\n",
+    };
+    const data = await dataOf(files, { path: "chart", helm: { valueFiles: ["../env/${ARGOCD_APP_NAME}.yaml"] } });
+    assert.equal(data?.["text"], "of shop");
+    assert.equal(data["list"], '["shop","$x"]');
+  });
+
   test("parameters keep their type unless told to be text", async () => {
     const kind = async (forceString: boolean) => {
       const parameters = [{ name: "number", value: "1", forceString }];
