@@ -43,7 +43,10 @@ export interface AgentKeys {
 /** What the hub knows of an enrolled cluster's identity; part of its registry record. */
 export interface Enrolment {
   readonly cluster: ClusterId;
+  /** Those it is known to use. */
   readonly keys: AgentKeys;
+  /** Those of its newest certificate, until it has been seen to use them: the answer to a renewal may be lost. */
+  readonly next: AgentKeys | undefined;
   /** UID of its kube-system namespace at enrolment. */
   readonly incarnation: string;
   readonly enrolledAt: number;
@@ -57,6 +60,8 @@ export interface Revocation {
   readonly at: number;
   readonly by: string;
   readonly reason: string;
+  /** The cluster has joined anew since: only its earlier keys are refused. */
+  readonly lifted: boolean;
   /** Every NATS key that the cluster has held and that may still have a running JWT. */
   readonly natsKeys: readonly string[];
   /** Every TLS key it held, as `AgentKeys.tlsKey`. */

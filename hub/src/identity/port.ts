@@ -1,4 +1,5 @@
 import type { ClusterId } from "@capstan/proto";
+import type { Revocation, StoredToken } from "./model.ts";
 
 /** The private half stays inside; only its uses leave. */
 export interface KeyedSignature {
@@ -135,8 +136,17 @@ export interface RevokedNatsKey {
 
 /** Chance and hashes for tokens; a port because cores may not reach for them. */
 export interface TokenCrypto {
-  /** So many bytes from the system's secure source. */
-  random(bytes: number): Uint8Array;
+  /** So many bytes from the system's secure source, as text. */
+  random(bytes: number, as: "hex" | "base64url"): string;
   /** Lower-case hex SHA-256. */
   sha256(bytes: Uint8Array): string;
+}
+
+/** Where tokens and revocations are kept: keys `token.<id>` and `revoked.<id>`. */
+export interface IdentityStore {
+  tokens(signal: AbortSignal): Promise<StoredToken[]>;
+  saveToken(token: StoredToken, signal: AbortSignal): Promise<void>;
+  deleteToken(id: string, signal: AbortSignal): Promise<void>;
+  revocations(signal: AbortSignal): Promise<Revocation[]>;
+  saveRevocation(revocation: Revocation, signal: AbortSignal): Promise<void>;
 }

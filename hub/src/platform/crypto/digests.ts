@@ -14,7 +14,10 @@ export function sha256Digest(bytes: Uint8Array): Digest {
 }
 
 /** Chance and hashes for tokens. */
-export const tokenCrypto: TokenCrypto = { random: (bytes) => new Uint8Array(randomBytes(bytes)), sha256: sha256Hex };
+export const tokenCrypto: TokenCrypto = {
+  random: (bytes, as) => randomBytes(bytes).toString(as),
+  sha256: sha256Hex,
+};
 
 /** 128 random bits as text: nonces of terms, ids of audit entries. */
 export function randomId(): string {
