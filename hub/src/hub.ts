@@ -15,7 +15,7 @@ import { ClustersReconciler } from "./clusters/reconciler.ts";
 import type { HubConfig } from "./config/compile.ts";
 import type { BundleVault, DesiredCrypto, DesiredStore } from "./distribution/port.ts";
 import { DistributionReconciler } from "./distribution/reconciler.ts";
-import { Sessions } from "./distribution/sessions.ts";
+import { Sessions, type ToAgent } from "./distribution/sessions.ts";
 import type { Application, ApplicationSet, AppProject, Document } from "./documents/model.ts";
 import type { DocumentStore, RootReader } from "./documents/port.ts";
 import { DocumentsReconciler } from "./documents/reconciler.ts";
@@ -23,6 +23,8 @@ import { asApplication, asApplicationSet, asAppProject, asCluster } from "./docu
 import { GuardKeeper } from "./guard/keeper.ts";
 import { defaultLimits, type Removal as GuardedRemoval, type SetGuard } from "./guard/model.ts";
 import type { GuardStore } from "./guard/port.ts";
+import { type DeskOptions, IdentityDesk } from "./identity/desk.ts";
+import type { IdentityStore, PeerIdentity } from "./identity/port.ts";
 import type { Term } from "./leader/model.ts";
 import type { Admit } from "./releases/candidates.ts";
 import type { OwnerState, Standing } from "./releases/model.ts";
@@ -55,7 +57,10 @@ export interface HubPorts {
   readonly vault: BundleVault;
   readonly hints: Hints;
   readonly memory: Memory;
+  /** Identities; made before the hub, for NATS' own accounts come from there. */
+  readonly desk: DeskPorts;
   readonly stores: {
+    readonly identity: IdentityStore;
     readonly desired: DesiredStore;
     readonly status: StatusStore;
     readonly clusters: ClusterRecordStore;
@@ -67,6 +72,9 @@ export interface HubPorts {
   };
   log(level: "info" | "warn" | "error", message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
+
+/** What the identity desk is made of, besides what the hub gives it. */
+export type DeskPorts = Pick<DeskOptions, "authority" | "signer" | "users" | "crypto" | "endpoints">;
 
 /** A rebuild after the store was lost: what clusters hold is current, all else waits for a person. */
 interface Rebuild {
@@ -85,16 +93,19 @@ export class Hub {
   readonly status: StatusReconciler;
   readonly sessions: Sessions;
   readonly guard: GuardKeeper;
+  readonly desk: IdentityDesk;
   /** The last things that agents told of, newest last. */
   readonly events: { readonly cluster: ClusterId; readonly event: AgentEvent }[] = [];
   #term: Term | undefined;
   #rebuild: Rebuild | undefined;
   #listeningSince = 0;
-  readonly #revoked = new Set<ClusterId>();
+  /** TLS key of each cluster's newest session. */
+  readonly #peers = new Map<ClusterId, string>();
   readonly #leadership = new Set<() => void>();
 
   constructor(ports: HubPorts) {
     this.ports = ports;
+    this.desk = this.#makeDesk();
     this.clusters = this.#makeClusters();
     this.status = this.#makeStatus();
     this.distribution = this.#makeDistribution();
@@ -147,6 +158,7 @@ export class Hub {
     await stores.renders.load(signal);
     await this.documents.load(signal);
     await this.clusters.load(signal);
+    await this.desk.load(signal);
     await this.status.load(signal);
     await this.distribution.load(term.epoch, signal);
     this.#standing = undefined;
@@ -178,14 +190,25 @@ export class Hub {
     return this.rollouts.lanes().map(({ lane }) => lane);
   }
 
-  /** Clusters that must be refused; told at the start and at every revocation. */
-  setRevoked(clusters: Iterable<ClusterId>): void {
-    this.#revoked.clear();
-    for (const cluster of clusters) this.#revoked.add(cluster);
+  /** Runs a session for the cluster that a certificate names. */
+  session(peer: PeerIdentity, requests: AsyncIterable<ConnectRequest>, signal: AbortSignal): AsyncIterable<ToAgent> {
+    this.#peers.set(peer.cluster, peer.tlsKey);
+    return this.sessions.serve(peer.cluster, requests, signal);
   }
 
-  isRevoked(cluster: ClusterId): boolean {
-    return this.#revoked.has(cluster);
+  /** Cuts a cluster off on both channels, and takes its key away. What it runs stays. */
+  async revoke(
+    cluster: ClusterId,
+    who: { readonly by: string; readonly reason: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.desk.revoke(cluster, who, signal);
+    this.sessions.cut(
+      cluster,
+      new Fault("revoked", { message: `cluster ${cluster} was revoked.`, where: { cluster } }),
+    );
+    await this.distribution.purge(cluster, signal);
+    this.#standing = undefined;
   }
 
   /** The owner of a lane and the lane's own name. */
@@ -208,6 +231,20 @@ export class Hub {
   #setTerm(term: Term | undefined): void {
     this.#term = term;
     for (const wake of [...this.#leadership]) wake();
+  }
+
+  #makeDesk(): IdentityDesk {
+    const { clock, config, stores, desk } = this.ports;
+    return new IdentityDesk({
+      ...desk,
+      clock,
+      times: config.identity,
+      store: stores.identity,
+      enrolment: (cluster) => this.clusters.record(cluster)?.enrolment,
+      saveEnrolment: async (enrolment, signal) => {
+        await this.clusters.enrolled(enrolment, signal);
+      },
+    });
   }
 
   #makeClusters(): ClustersReconciler {
@@ -262,7 +299,7 @@ export class Hub {
         const record = this.clusters.record(cluster);
         const named = this.clusters.get(cluster);
         if (named === undefined || record?.enrolment === undefined || record.claimed !== undefined) return undefined;
-        if (record.incarnation === undefined || this.#revoked.has(cluster)) return undefined;
+        if (record.incarnation === undefined || this.desk.isRevoked(cluster)) return undefined;
         const { sealingKey } = record.enrolment.keys;
         return { cluster, incarnation: record.incarnation, labels: named.labels, sealingKey };
       },
@@ -500,9 +537,10 @@ export class Hub {
   }
 
   async #greet(cluster: ClusterId, hello: Hello, signal: AbortSignal): Promise<bigint> {
-    if (this.#revoked.has(cluster)) {
+    if (this.desk.isRevoked(cluster)) {
       throw new Fault("revoked", { message: `cluster ${cluster} is revoked.`, where: { cluster } });
     }
+    await this.#remember(cluster, hello, signal);
     const greeting = await this.clusters.greet(
       cluster,
       { incarnation: hello.incarnation, facts: factsOf(hello.facts), version: hello.versions?.program ?? "" },
@@ -512,6 +550,26 @@ export class Hub {
     const revision = await this.distribution.hail(cluster, { highWater: hello.highWater, held: hello.held }, signal);
     this.#standing = undefined;
     return revision;
+  }
+
+  /** A cluster whose enrolment was lost with the store is known again by its certificate and what it says over it. */
+  async #remember(cluster: ClusterId, { incarnation, sealingPublicKey }: Hello, signal: AbortSignal): Promise<void> {
+    const record = this.clusters.record(cluster);
+    if (record?.enrolment !== undefined || sealingPublicKey.length !== 32) return;
+    const sealingKey = [...sealingPublicKey].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const keys = { tlsKey: this.#peers.get(cluster) ?? "", natsKey: "", sealingKey };
+    const now = this.ports.clock.now();
+    await this.clusters.enrolled(
+      {
+        cluster,
+        keys,
+        next: undefined,
+        incarnation,
+        enrolledAt: now,
+        notAfter: now + this.ports.config.identity.certificate,
+      },
+      signal,
+    );
   }
 
   #wire(): void {

@@ -7,6 +7,8 @@ import { decodeStoredDocument, encodeDocument } from "../../documents/codec.ts";
 import type { Document } from "../../documents/model.ts";
 import type { DocumentStore } from "../../documents/port.ts";
 import type { GuardStore } from "../../guard/port.ts";
+import type { Revocation, StoredToken } from "../../identity/model.ts";
+import type { IdentityStore } from "../../identity/port.ts";
 import type { RenderMemory } from "../../releases/port.ts";
 import type { Pin } from "../../rollout/model.ts";
 import type { RolloutStore } from "../../rollout/port.ts";
@@ -112,6 +114,23 @@ export function guardStore(store: StateStore): GuardStore {
     },
     async save(memory, signal) {
       await store.put(key, toJson(memory), signal);
+    },
+  };
+}
+
+/** Tokens and revocations, keys `token.<id>` and `revoked.<id>`. */
+export function identityStore(store: StateStore): IdentityStore {
+  const all = async <T>(kind: "token" | "revoked", signal: AbortSignal) =>
+    (await store.list(statePrefix(kind), signal)).map(({ value }) => fromJson<T>(value));
+  return {
+    tokens: (signal) => all<StoredToken>("token", signal),
+    async saveToken(token, signal) {
+      await store.put(stateKey("token", token.id), toJson(token), signal);
+    },
+    deleteToken: (id, signal) => store.delete(stateKey("token", id), signal),
+    revocations: (signal) => all<Revocation>("revoked", signal),
+    async saveRevocation(revocation, signal) {
+      await store.put(stateKey("revoked", revocation.cluster), toJson(revocation), signal);
     },
   };
 }
