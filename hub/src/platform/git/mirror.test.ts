@@ -244,6 +244,66 @@ suite("native Git", () => {
     );
   });
 
+  test("refuses tree objects that Git itself would never write, beside good neighbours", async () => {
+    await using at = await world(native);
+    const blob = await at.repository.write("blob", "x");
+    const line = (mode: string, name: string | Uint8Array, oid: string) =>
+      Buffer.concat([Buffer.from(`${mode} `), Buffer.from(name), Buffer.from([0]), Buffer.from(oid, "hex")]);
+    const names = ["..", ".", ".git", ".GIT", "a/b", "a\\b", "../../etc/passwd"];
+    const folders: Buffer[] = [
+      line("40000", "good", await at.repository.write("tree", line("100644", "x.yaml", blob))),
+    ];
+    for (const [index, name] of names.entries()) {
+      folders.push(line("40000", `bad${index}`, await at.repository.write("tree", line("100644", name, blob))));
+    }
+    const odd = line("100644", new Uint8Array([0xff, 0xfe]), blob);
+    folders.push(line("40000", "odd", await at.repository.write("tree", odd)));
+    const root = await at.repository.write("tree", Buffer.concat(folders));
+    const who = "Mira <mira@example.com> 9999999999999 +0000";
+    const made = await at.repository.write("commit", `tree ${root}\nauthor ${who}\ncommitter ${who}\n\nmade\n`);
+    await at.repository.git("update-ref", "refs/heads/main", made);
+    await at.mirror.fetch(at.remote, undefined, never);
+    const { commit } = await at.mirror.resolve(at.remote, { kind: "head" });
+    const tree = at.mirror.tree(at.remote, commit);
+    assert.equal(text(await tree.read("good/x.yaml")), "x");
+    assert.deepEqual((await tree.below("good"))?.length, 1);
+    for (const [index, name] of names.entries()) {
+      assert.equal((await faultOf(tree.below(`bad${index}`))).code, "path-escapes", name);
+    }
+    assert.equal((await tree.below("odd"))?.length, 1);
+    assert.equal((await faultOf(tree.entries())).code, "path-escapes");
+  });
+
+  test("refuses trees that grow without end", { timeout: 20_000 }, async () => {
+    await using at = await world(native);
+    const line = (mode: string, name: string, oid: string) =>
+      Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(oid, "hex")]);
+    const wide = async (oid: string, mode: string) =>
+      await at.repository.write(
+        "tree",
+        Buffer.concat(
+          [...Array(200).keys()].sort((a, b) => (`${a}` < `${b}` ? -1 : 1)).map((n) => line(mode, `${n}`, oid)),
+        ),
+      );
+    let bomb = await wide(await at.repository.write("blob", "x"), "100644");
+    for (let depth = 0; depth < 4; depth += 1) bomb = await wide(bomb, "40000");
+    let deep = await at.repository.write("tree", line("100644", "x", await at.repository.write("blob", "x")));
+    for (let depth = 0; depth < 30; depth += 1)
+      deep = await at.repository.write("tree", line("40000", "d".repeat(200), deep));
+    const root = await at.repository.write(
+      "tree",
+      Buffer.concat([line("40000", "bomb", bomb), line("40000", "deep", deep)]),
+    );
+    const who = "Mira <mira@example.com> 0 +0000";
+    const made = await at.repository.write("commit", `tree ${root}\nauthor ${who}\ncommitter ${who}\n\n`);
+    await at.repository.git("update-ref", "refs/heads/main", made);
+    await at.mirror.fetch(at.remote, undefined, never);
+    const info = await at.mirror.resolve(at.remote, { kind: "head" });
+    assert.equal(info.subject, "");
+    const tree = at.mirror.tree(at.remote, info.commit);
+    for (const path of ["bomb", "deep", ""]) assert.equal((await faultOf(tree.below(path))).code, "too-large", path);
+  });
+
   test("makes a torn mirror anew, and serves the old one until then", async () => {
     await using at = await world(native);
     const first = await at.repository.commit({ a: "1" });

@@ -55,7 +55,12 @@ export class TestRepository {
     return (await this.git("rev-parse", `refs/heads/${branch}`)).trim();
   }
 
-  async #git(args: readonly string[], input: string): Promise<string> {
+  /** Writes an object as it is, however malformed, and returns its id. */
+  async write(type: "blob" | "tree" | "commit", bytes: Uint8Array | string): Promise<string> {
+    return (await this.#git(["hash-object", "-t", type, "-w", "--literally", "--stdin"], bytes)).trim();
+  }
+
+  async #git(args: readonly string[], input: string | Uint8Array): Promise<string> {
     const started = run("git", ["--git-dir", this.directory, ...args], { maxBuffer: 64 * 1024 * 1024 });
     // Commands that read no input may be gone before it is closed.
     started.child.stdin?.on("error", () => undefined);

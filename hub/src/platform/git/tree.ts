@@ -22,6 +22,8 @@ export interface TreeLimits {
   readonly entries: number;
 }
 
+const longestPath = 4096;
+
 const kinds: Readonly<Record<string, EntryKind>> = {
   "40000": "directory",
   "100755": "executable",
@@ -140,16 +142,20 @@ export class ObjectTree implements Tree {
     const files: TreeEntry[] = [];
     let level: { readonly path: string; readonly oid: string }[] = [{ path: start, oid: await root }];
     while (level.length > 0) {
-      const read = await Promise.all(level.map(async (at) => ({ at, lines: await this.#reader.lines(at.oid) })));
+      // Equal directories are one object: it is read once.
+      const oids = [...new Set(level.map((at) => at.oid))];
+      const read = await Promise.all(oids.map(async (oid) => [oid, await this.#reader.lines(oid)] as const));
+      const lines = new Map(read);
+      const directories = level;
       level = [];
-      for (const { at, lines } of read) {
-        for (const line of lines) {
+      for (const at of directories) {
+        for (const line of lines.get(at.oid) ?? []) {
           const path = joinPath(at.path, this.#checked(at.path, line.name));
           if (line.kind === "directory") level.push({ path, oid: line.oid });
           else files.push({ path, kind: line.kind, oid: line.oid });
+          if (files.length + level.length > this.#limits.entries || path.length > longestPath) throw this.#tooMany();
         }
       }
-      if (files.length + level.length > this.#limits.entries) throw this.#tooMany();
     }
     return files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
   }
@@ -176,7 +182,7 @@ export class ObjectTree implements Tree {
 
   #tooMany(): Fault {
     return new Fault("too-large", {
-      message: `expected a tree of at most ${this.#limits.entries} entries.`,
+      message: `expected a tree of at most ${this.#limits.entries} entries, with paths of at most ${longestPath} characters.`,
       where: this.#where(),
       next: "Point at a smaller repository.",
     });
