@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -415,6 +415,7 @@ suite("rendering with the real tools", () => {
       }
       const endless = await failing('{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}');
       assert.match(`${endless.code} ${endless.message}`, /^render-limit helm passed its recursion limit/);
+      assert.deepEqual(await readdir(join(small.path, "r", "jobs")), []);
     });
 
     test("2 GiB of output in pieces is ended by memory, output or time", async () => {
