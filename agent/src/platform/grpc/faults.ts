@@ -1,35 +1,41 @@
+import { fromBinary } from "@bufbuild/protobuf";
 import { Fault, type FaultCode, isFaultCode } from "@capstan/proto";
-import { status as grpcStatus, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import { FaultDetailSchema } from "@capstan/proto/common";
+import { status as grpcStatus, type ServiceError } from "@grpc/grpc-js";
 
-/** Trailer in which a hub names the fault's code. */
-export const codeTrailer = "capstan-code";
+/** Trailer in which a hub says what a bare status cannot: a `FaultDetail`. */
+export const faultTrailer = "capstan-fault-bin";
 
-/** What a status means where the hub did not name a code (a proxy answered, or an older hub). */
+/** What a status means where no hub said more: a proxy answered, or the transport failed. */
 const byStatus: Partial<Record<number, FaultCode>> = {
   [grpcStatus.CANCELLED]: "cancelled",
   [grpcStatus.INVALID_ARGUMENT]: "bad-input",
   [grpcStatus.DEADLINE_EXCEEDED]: "timeout",
   [grpcStatus.NOT_FOUND]: "not-found",
   [grpcStatus.PERMISSION_DENIED]: "not-allowed",
-  [grpcStatus.RESOURCE_EXHAUSTED]: "hub-unreachable",
   [grpcStatus.UNAUTHENTICATED]: "certificate-refused",
   [grpcStatus.UNIMPLEMENTED]: "unsupported",
 };
 
-/** A gRPC error as a fault: with the hub's own code where it gave one. */
+/** A gRPC error as a fault: the hub's own where it gave one. */
 export function grpcFault(error: ServiceError, endpoint: string): Fault {
-  const named = namedCode(error.metadata);
-  const code = named ?? byStatus[error.code] ?? "hub-unreachable";
-  const message = error.details === "" ? `the hub at ${endpoint} ended the call.` : error.details;
-  if (code !== "hub-unreachable" || named !== undefined) return new Fault(code, { message, cause: error });
+  const told = hubFault(error);
+  if (told !== undefined) return told;
+  const code = byStatus[error.code] ?? "hub-unreachable";
+  if (code !== "hub-unreachable")
+    return new Fault(code, { message: error.details || `the hub at ${endpoint} ended the call.`, cause: error });
   return new Fault(code, {
-    message: `the hub at ${endpoint} cannot be reached: ${message}`,
+    message: `the hub at ${endpoint} cannot be reached: ${error.details || "it ended the call"}`,
     next: "Check the hub's address and that this cluster may connect to it.",
     cause: error,
   });
 }
 
-function namedCode(metadata: Metadata | undefined): FaultCode | undefined {
-  const [code] = metadata?.get(codeTrailer) ?? [];
-  return typeof code === "string" && isFaultCode(code) ? code : undefined;
+function hubFault(error: ServiceError): Fault | undefined {
+  const [bytes] = error.metadata?.get(faultTrailer) ?? [];
+  if (!(bytes instanceof Uint8Array)) return undefined;
+  const { code, message, next, where } = fromBinary(FaultDetailSchema, bytes);
+  // A code of a later version: what it means is unknown, so the same request may well succeed later.
+  const known = isFaultCode(code) ? code : "hub-unreachable";
+  return new Fault(known, { message, where, ...(next === "" ? {} : { next }), cause: error });
 }

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type FaultCode, protocol } from "@capstan/proto";
 import {
@@ -16,6 +16,7 @@ import {
   type ReportBatch,
   type TargetReport,
 } from "@capstan/proto/agent";
+import { FaultDetailSchema } from "@capstan/proto/common";
 import type { SignedDesiredState } from "@capstan/proto/desired";
 import {
   Metadata,
@@ -28,7 +29,7 @@ import {
 } from "@grpc/grpc-js";
 import { pem } from "../channel.ts";
 import { serviceDefinition } from "../definition.ts";
-import { codeTrailer } from "../faults.ts";
+import { faultTrailer } from "../faults.ts";
 import { TestCa } from "./certificates.ts";
 import { TestFleet } from "./fleet.ts";
 
@@ -185,6 +186,7 @@ export class FakeHub {
 
 function fail(reply: Reply, code: FaultCode, grpc: status): void {
   const metadata = new Metadata();
-  metadata.set(codeTrailer, code);
+  const detail = create(FaultDetailSchema, { code, message: `refused: ${code}` });
+  metadata.set(faultTrailer, Buffer.from(toBinary(FaultDetailSchema, detail)));
   reply({ code: grpc, details: `refused: ${code}`, metadata });
 }
