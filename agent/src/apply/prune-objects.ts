@@ -73,6 +73,26 @@ export async function pruneTarget(pass: Pass): Promise<{ readonly dropped: Set<s
   return deleting;
 }
 
+/** Which of the checked objects are wanted no longer and gone by now; nothing is deleted. */
+export async function confirmGone(pass: Pass): Promise<ReadonlySet<string>> {
+  const { input, survey, before, ports, outcomes, signal } = pass;
+  const dropped = new Set<string>();
+  for (const key of input.only ?? []) {
+    const entry = before.entries.get(key);
+    if (entry === undefined || survey.desired.has(key)) continue;
+    const served = await ports.cluster.servedAny(entry, signal);
+    const address = { ...entry, version: served?.version ?? entry.version };
+    const { account } = input.policy;
+    const live = served === undefined ? undefined : await ports.cluster.readMeta(account, address, signal);
+    if (live === undefined) {
+      dropped.add(key);
+      ports.memory.forget(key);
+      outcomes.add(entry, "pruned", { reason: "it is gone" });
+    } else if (live.metadata.deletionTimestamp !== undefined) outcomes.add(entry, "deleting", finalizersOf(live));
+  }
+  return dropped;
+}
+
 /** Deletes in the given order, definitions and namespaces only when all else is through. */
 export async function deleteInOrder(deleting: Deleting, addresses: readonly ObjectAddress[]): Promise<void> {
   const last = addresses.filter((address) => stageOf(address) === "definitions");

@@ -6,7 +6,7 @@ import { applyStage, awaitDefinitions } from "./apply-stage.ts";
 import type { ApplyInput, ApplyResult, PreparedObject } from "./model.ts";
 import { Outcomes } from "./outcomes.ts";
 import type { ApplyPorts, Pass } from "./pass.ts";
-import { pruneTarget } from "./prune-objects.ts";
+import { confirmGone, pruneTarget } from "./prune-objects.ts";
 import { stagesOf } from "./stages.ts";
 import { surveyBundle } from "./survey.ts";
 
@@ -40,7 +40,7 @@ export async function applyTarget(ports: ApplyPorts, input: ApplyInput, signal: 
   const chosen = survey.objects.filter((object) => input.only?.has(object.key) ?? true);
   const extended = await extendInventory(pass, chosen);
   const whole = await applyAll(pass, chosen);
-  const after = input.only === undefined ? await finish(pass, extended, whole) : extended;
+  const after = input.only === undefined ? await finish(pass, extended, whole) : await finishCheck(pass, extended);
   return result(pass, after, startedAt);
 }
 
@@ -135,6 +135,7 @@ async function finish(pass: Pass, extended: Inventory, whole: boolean): Promise<
   }
   const settled = settle(extended, {
     dropped,
+    desired: pass.survey.desired,
     deleted: accepted,
     now: pass.ports.clock.now(),
     generation: pass.input.generation,
@@ -142,6 +143,17 @@ async function finish(pass: Pass, extended: Inventory, whole: boolean): Promise<
     applied: whole,
   });
   if (settled !== extended) await pass.ports.inventory.write(settled, "soon", pass.signal);
+  return settled;
+}
+
+/** After a check of some objects: what was left to go and is gone, leaves the inventory. */
+async function finishCheck(pass: Pass, inventory: Inventory): Promise<Inventory> {
+  const dropped = await confirmGone(pass);
+  if (dropped.size === 0) return inventory;
+  const { generation, digest, applied } = inventory;
+  const now = pass.ports.clock.now();
+  const settled = settle(inventory, { dropped, desired: undefined, deleted: 0, now, generation, digest, applied });
+  await pass.ports.inventory.write(settled, "soon", pass.signal);
   return settled;
 }
 

@@ -68,6 +68,7 @@ function heldLive(input: RemovalInput, live: KubeObject, address: ObjectAddress)
 async function write(ports: ApplyPorts, before: Inventory, deleting: Deleting, signal: AbortSignal): Promise<boolean> {
   const after = settle(before, {
     dropped: deleting.dropped,
+    desired: undefined,
     deleted: deleting.accepted,
     now: ports.clock.now(),
     generation: before.generation,

@@ -16,7 +16,7 @@ class Keeper {
   readonly watcher: TargetWatcher;
   readonly events: TargetEvent[] = [];
   readonly checks: ApplyResult[] = [];
-  readonly #bundles = new Map<TargetKey, { name: string; objects: readonly unknown[]; policy: ApplyPolicy }>();
+  readonly #bundles = new Map<TargetKey, Bundle>();
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
 
@@ -33,7 +33,7 @@ class Keeper {
   }
 
   async apply(name: string, objects: readonly unknown[], policy = plainPolicy, generation = 1): Promise<ApplyResult> {
-    this.#bundles.set(targetKey("argocd", name), { name, objects, policy });
+    this.#bundles.set(targetKey("argocd", name), { name, objects, policy, generation });
     const result = await this.world.apply(name, objects, { policy, generation });
     this.watcher.track(result.inventory);
     return result;
@@ -42,8 +42,10 @@ class Keeper {
   async check(target: TargetKey, only: ReadonlySet<string>): Promise<void> {
     const bundle = this.#bundles.get(target);
     if (bundle === undefined) return;
-    const { name, objects, policy } = bundle;
-    this.checks.push(await this.world.apply(name, objects, { policy, only, digest: digestOf(objects) }));
+    const { name, objects, policy, generation } = bundle;
+    const check = await this.world.apply(name, objects, { policy, generation, only });
+    this.watcher.track(check.inventory);
+    this.checks.push(check);
   }
 
   async stop(): Promise<void> {
@@ -53,8 +55,11 @@ class Keeper {
   }
 }
 
-function digestOf(objects: readonly unknown[]): string {
-  return JSON.stringify(objects).length.toString();
+interface Bundle {
+  readonly name: string;
+  readonly objects: readonly unknown[];
+  readonly policy: ApplyPolicy;
+  readonly generation: number;
 }
 
 describeOnKube("watching", (suite) => {
@@ -162,6 +167,22 @@ describeOnKube("watching", (suite) => {
     assert.match(damped.outcomes[0]?.reason ?? "", /changes it back each time/);
     assert.equal(damped.outcomes[0]?.differences?.[0]?.manager, "fighter");
     assert.equal(dataOf(await world.get(`${maps}/f-1`)), "theirs");
+  });
+
+  it("lets go of an object when its finalizers end, and does not count it as ill meanwhile", async () => {
+    await using keeper = disposable(new Keeper(suite));
+    const { world } = keeper;
+    const target = targetKey("argocd", "h");
+    const held = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "h-1", finalizers: ["example.com/wait"] } };
+    await keeper.apply("h", [held, configMap("h-2")]);
+    const pending = await keeper.apply("h", [configMap("h-2")], plainPolicy, 2);
+    assert.equal(pending.phase, "Pending", show(pending));
+    await until(() => keeper.watcher.health(target).status === "Healthy");
+    await world.patch(`${maps}/h-1`, { metadata: { finalizers: null } });
+    const check = await until(() => keeper.checks.at(-1));
+    assert.equal(check.counts.pruned, 1, show(check));
+    assert.equal(check.inventory.entries.size, 1);
+    assert.equal(keeper.watcher.health(target).status, "Healthy");
   });
 
   it("follows objects of a kind whose CRD comes later", async () => {

@@ -55,6 +55,8 @@ export class TargetWatcher {
   readonly #ports: WatcherPorts;
   readonly #tracked = new Map<string, Tracked>();
   readonly #targets = new Map<TargetKey, Set<string>>();
+  /** Per target: what only waits to go. Its end is told, its health does not count. */
+  readonly #left = new Map<TargetKey, ReadonlySet<string>>();
   /** Also of objects that are not tracked yet: their inventory is told only when their pass ends. */
   readonly #health = new Map<string, Health>();
   readonly #kinds = new Map<string, Followed>();
@@ -73,6 +75,7 @@ export class TargetWatcher {
     const { target, entries } = inventory;
     const keys = this.#targets.get(target) ?? new Set<string>();
     for (const key of keys) if (!entries.has(key)) this.#drop(key);
+    this.#left.set(target, inventory.left);
     for (const [key, address] of entries) this.#adopt(key, address, target);
     this.#targets.set(target, new Set(entries.keys()));
     this.#noteChange(target);
@@ -82,6 +85,7 @@ export class TargetWatcher {
   untrack(target: TargetKey): void {
     for (const key of this.#targets.get(target) ?? []) this.#drop(key);
     this.#targets.delete(target);
+    this.#left.delete(target);
     this.#told.delete(target);
     this.#suspects.delete(target);
   }
@@ -200,7 +204,8 @@ export class TargetWatcher {
     }
     this.#health.set(key, missing);
     this.#noteChange(tracked.target);
-    if (this.#ports.memory.verdict(key) !== undefined) this.#suspect(key, tracked.target);
+    const awaited = this.#left.get(tracked.target)?.has(key) === true;
+    if (awaited || this.#ports.memory.verdict(key) !== undefined) this.#suspect(key, tracked.target);
   }
 
   #synced(followed: Followed): void {
@@ -216,7 +221,7 @@ export class TargetWatcher {
 
   #verdictOf(key: string): readonly (readonly [ObjectRef, Health])[] {
     const tracked = this.#tracked.get(key);
-    if (tracked === undefined) return [];
+    if (tracked === undefined || this.#left.get(tracked.target)?.has(key) === true) return [];
     return [[tracked.address, this.#health.get(key) ?? unseen]];
   }
 

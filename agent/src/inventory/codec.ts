@@ -10,6 +10,8 @@ interface Stored {
   readonly digest: string;
   readonly applied: boolean;
   readonly objects: readonly string[];
+  /** Keys of `objects` that the bundle no longer names. */
+  readonly left: readonly string[];
   readonly deletions: readonly DeletionRecord[];
 }
 
@@ -22,6 +24,7 @@ export function encodeInventory(inventory: Inventory): string {
     digest: inventory.digest,
     applied: inventory.applied,
     objects: [...inventory.entries.values()].map((entry) => `${entry.version} ${objectKey(entry)}`),
+    left: [...inventory.left],
     deletions: inventory.deletions,
   };
   return JSON.stringify(stored);
@@ -45,6 +48,7 @@ export function decodeInventory(text: string): Inventory {
     digest: stored.digest,
     applied: stored.applied,
     entries,
+    left: new Set(stored.left),
     deletions: stored.deletions,
   };
 }
@@ -65,6 +69,8 @@ function parse(text: string): Stored {
     typeof stored.applied === "boolean" &&
     Array.isArray(stored.objects) &&
     stored.objects.every((line) => typeof line === "string" && line.split("/").length === 4) &&
+    Array.isArray(stored.left) &&
+    stored.left.every((key) => typeof key === "string") &&
     Array.isArray(stored.deletions);
   if (!whole) throw unreadable("a field is missing or of another type");
   return stored as Stored;

@@ -27,6 +27,8 @@ export function stale(inventory: Inventory, desired: ReadonlySet<string>): reado
 export interface Settlement {
   /** Keys that are the target's no longer: confirmed gone, released, or never written and not owned before. */
   readonly dropped: ReadonlySet<string>;
+  /** What the bundle names; undefined where the end is not about a bundle. */
+  readonly desired: ReadonlySet<string> | undefined;
   /** How many of these were deleted by the pass. */
   readonly deleted: number;
   readonly now: Instant;
@@ -40,11 +42,15 @@ export function settle(inventory: Inventory, end: Settlement): Inventory {
   const entries = new Map([...inventory.entries].filter(([key]) => !end.dropped.has(key)));
   const recent = recentDeletions(inventory, end.now);
   const deletions = end.deleted === 0 ? recent : [...recent, { at: end.now, count: end.deleted }];
+  const { desired } = end;
+  const isLeft = (key: string) => (desired === undefined ? inventory.left.has(key) : !desired.has(key));
+  const left = new Set([...entries.keys()].filter(isLeft));
   const newer = end.generation > inventory.generation;
   const same = end.generation === inventory.generation && end.digest === inventory.digest;
   const next: Inventory = {
     ...inventory,
     entries,
+    left,
     deletions,
     generation: newer ? end.generation : inventory.generation,
     digest: newer ? end.digest : inventory.digest,
@@ -52,6 +58,8 @@ export function settle(inventory: Inventory, end: Settlement): Inventory {
   };
   const unchanged =
     entries.size === inventory.entries.size &&
+    left.size === inventory.left.size &&
+    [...left].every((key) => inventory.left.has(key)) &&
     next.generation === inventory.generation &&
     next.digest === inventory.digest &&
     next.applied === inventory.applied &&

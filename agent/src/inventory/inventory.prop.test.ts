@@ -54,7 +54,7 @@ test("a settlement drops exactly what was dropped", () => {
     fc.property(addresses, addresses, (owned, ended) => {
       const before = inventoryOf(owned);
       const dropped = new Set(ended.map(objectKey));
-      const end = { dropped, deleted: 0, now: 0, generation: 1, digest: "d", applied: true };
+      const end = { dropped, desired: undefined, deleted: 0, now: 0, generation: 1, digest: "d", applied: true };
       const after = settle(before, end);
       for (const key of before.entries.keys()) assert.equal(after.entries.has(key), !dropped.has(key));
       assert.ok(after.entries.size <= before.entries.size);
@@ -76,7 +76,15 @@ test("stale is what is owned and not desired, and nothing else", () => {
 });
 
 test("generations only grow; another bundle at the same one does not count as its own", () => {
-  const end = { dropped: new Set<string>(), deleted: 0, now: 0, generation: 5, digest: "five", applied: true };
+  const end = {
+    dropped: new Set<string>(),
+    desired: undefined,
+    deleted: 0,
+    now: 0,
+    generation: 5,
+    digest: "five",
+    applied: true,
+  };
   const five = settle(empty, end);
   assert.deepEqual([five.generation, five.digest, five.applied], [5, "five", true]);
   const rollback = settle(five, { ...end, digest: "four", applied: false });
@@ -85,8 +93,27 @@ test("generations only grow; another bundle at the same one does not count as it
   assert.deepEqual([six.generation, six.digest, six.applied], [6, "six", false]);
 });
 
+test("what a bundle no longer names is left, until it is named again or dropped", () => {
+  const address = (name: string) => ({ group: "", version: "v1", kind: "ConfigMap", namespace: "a", name });
+  const keys = (...names: string[]) => new Set(names.map((name) => objectKey(address(name))));
+  const end = { deleted: 0, now: 0, generation: 1, digest: "d", applied: true, dropped: new Set<string>() };
+  const one = settle(inventoryOf([address("x"), address("y")]), { ...end, desired: keys("x") });
+  assert.deepEqual(one.left, keys("y"));
+  assert.deepEqual(settle(one, { ...end, desired: keys("x", "y") }).left, keys());
+  assert.deepEqual(settle(one, { ...end, desired: undefined, dropped: keys("y") }).left, keys());
+  assert.deepEqual(decodeInventory(encodeInventory(one)), one);
+});
+
 test("deletions are remembered for a day", () => {
-  const end = { dropped: new Set<string>(), deleted: 3, now: 1000, generation: 1, digest: "d", applied: true };
+  const end = {
+    dropped: new Set<string>(),
+    desired: undefined,
+    deleted: 3,
+    now: 1000,
+    generation: 1,
+    digest: "d",
+    applied: true,
+  };
   const after = settle(empty, end);
   assert.deepEqual(recentDeletions(after, 1000 + 86_399_999), [{ at: 1000, count: 3 }]);
   assert.deepEqual(recentDeletions(after, 1000 + 86_400_000), []);

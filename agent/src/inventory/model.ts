@@ -22,10 +22,15 @@ export interface Inventory {
   readonly applied: boolean;
   /** By `objectKey`, in the order in which they were added. */
   readonly entries: ReadonlyMap<string, ObjectAddress>;
+  /**
+   * Keys of entries that the newest applied bundle no longer names: they wait to be deleted or released, and say nothing
+   * of the target's health.
+   */
+  readonly left: ReadonlySet<string>;
   readonly deletions: readonly DeletionRecord[];
 }
 
 /** The inventory of a target that has never been applied. */
 export function emptyInventory(target: TargetKey): Inventory {
-  return { target, generation: 0, digest: "", applied: false, entries: new Map(), deletions: [] };
+  return { target, generation: 0, digest: "", applied: false, entries: new Map(), left: new Set(), deletions: [] };
 }
