@@ -32,6 +32,7 @@ export async function connectNats(access: NatsAccess, timeoutMs = 5_000): Promis
     reconnectJitterTLS: 500,
     pingInterval: 10_000,
     maxPingOut: 2,
+    noAsyncTraces: true,
     ...(access.tls ? { tls: tlsOptions(access) } : {}),
   };
   try {
@@ -152,8 +153,8 @@ function refuseOld(connection: NatsConnection): void {
   });
 }
 
-/** The same promise, given up as soon as the signal aborts; what was under way may still take effect. */
-export async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Runs the work, given up as soon as the signal aborts; what was under way may still take effect. */
+export async function abortable<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let stop: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
@@ -161,7 +162,7 @@ export async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promi
     signal.addEventListener("abort", stop, { once: true });
   });
   try {
-    return await Promise.race([work, aborted]);
+    return await Promise.race([work(), aborted]);
   } finally {
     if (stop !== undefined) signal.removeEventListener("abort", stop);
   }

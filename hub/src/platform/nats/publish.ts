@@ -56,10 +56,12 @@ export async function request(
   const headers = publication.headers === undefined ? undefined : natsHeaders(publication.headers);
   try {
     const options = { timeout: requestTimeout, ...(headers === undefined ? {} : { headers }) };
-    const message = await abortable(
-      whileUp(connection, requestTimeout, () => connection.request(subject, value, options)),
-      signal,
-    );
+    const send = () => {
+      // The wait for the connection may have outlasted the caller: then nothing is sent any more.
+      signal.throwIfAborted();
+      return connection.request(subject, value, options);
+    };
+    const message = await abortable(() => whileUp(connection, requestTimeout, send), signal);
     return JSON.parse(new TextDecoder().decode(message.data)) as Record<string, unknown>;
   } catch (thrown) {
     throw natsFault(thrown);

@@ -33,7 +33,7 @@ export async function readLast(
   try {
     const direct = `$JS.API.DIRECT.GET.${from.stream}.${subject}`;
     const ask = () => from.connection.request(direct, none, { timeout: requestTimeout });
-    const message = await abortable(whileUp(from.connection, requestTimeout, ask), signal);
+    const message = await abortable(() => whileUp(from.connection, requestTimeout, ask), signal);
     if (message.headers?.code === 404) return undefined;
     return stored(message);
   } catch (thrown) {

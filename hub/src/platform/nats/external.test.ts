@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { Fault, parseClusterId } from "@capstan/proto";
+import { fmtCreds } from "@nats-io/jwt";
+import { createUser } from "@nats-io/nkeys";
+import { ownCredentials } from "./accounts.ts";
+import { type ExternalOptions, openExternal } from "./external.ts";
+import { loadAccountKeys } from "./keys.ts";
+import { NatsWorld } from "./testing/world.ts";
+
+const never = new AbortController().signal;
+
+describe("an external NATS", () => {
+  let world: NatsWorld;
+  let options: ExternalOptions;
+  let full: ExternalOptions;
+
+  before(async () => {
+    world = await NatsWorld.start();
+    const keys = await loadAccountKeys(`${world.options.folder}/keys`);
+    const seed = (pair: { getSeed(): Uint8Array }) => new TextDecoder().decode(pair.getSeed());
+    options = {
+      servers: [`127.0.0.1:${world.options.port}`],
+      tls: false,
+      hubCredentials: await ownCredentials("hub", keys.hubUser, keys.hub),
+      agents: { account: keys.agents.getPublicKey(), signingSeed: seed(keys.agents) },
+      urls: ["nats://nats.example.com:4222"],
+      now: () => Date.now(),
+    };
+    const systemCredentials = await ownCredentials("admin", keys.systemUser, keys.system);
+    full = { ...options, systemCredentials, operatorSeed: seed(keys.operator) };
+  });
+  after(() => world.end());
+
+  it("warns of what it cannot verify or do, and then issues short JWTs", async () => {
+    const external = await openExternal(options, never);
+    world.keep(external.connection);
+    assert.equal(external.warnings.length, 2);
+    const user = createUser();
+    const expiresAt = Date.now() + 24 * 3_600_000;
+    const jwt = await external.users.issue({ cluster: parseClusterId("a"), natsKey: user.getPublicKey(), expiresAt });
+    const { exp } = JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString()) as { exp: number };
+    assert.ok(Math.abs(exp * 1000 - Date.now() - 15 * 60_000) < 5_000);
+    await (await world.agentAs("a", fmtCreds(jwt, user))).flush();
+  });
+
+  it("finds fsync always set, and cuts a revoked agent at once", async () => {
+    const external = await openExternal(full, never);
+    world.keep(external.connection);
+    assert.deepEqual(external.warnings, []);
+    const user = createUser();
+    const natsKey = user.getPublicKey();
+    const jwt = await external.users.issue({
+      cluster: parseClusterId("b"),
+      natsKey,
+      expiresAt: Date.now() + 3_600_000,
+    });
+    const agent = await world.agentAs("b", fmtCreds(jwt, user), { reconnect: false });
+    const closed = agent.closed();
+    const started = performance.now();
+    await external.users.revoke([{ natsKey, at: Date.now() }], never);
+    await closed;
+    assert.ok(performance.now() - started < 5_000);
+    // The account's imports are as they were.
+    const other = await world.agent("c");
+    await other.connection.flush();
+  });
+
+  it("names a key of another kind", async () => {
+    const swapped = { ...options, agents: { ...options.agents, signingSeed: full.operatorSeed ?? "" } };
+    await assert.rejects(
+      openExternal(swapped, never),
+      (thrown: unknown) => thrown instanceof Fault && thrown.code === "bad-config",
+    );
+  });
+});
