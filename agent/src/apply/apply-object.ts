@@ -1,6 +1,7 @@
 import { Fault } from "@capstan/proto";
 import { corrected, pauseOf } from "../drift/damp.ts";
 import { fingerprint } from "../drift/fingerprint.ts";
+import { keepIgnored, rulesFor } from "../drift/ignore.ts";
 import type { KubeObject } from "../inventory/object.ts";
 import { type Decision, decide } from "./decide.ts";
 import type { PreparedObject } from "./model.ts";
@@ -38,6 +39,7 @@ export async function examine(pass: Pass, prepared: PreparedObject): Promise<Exa
     live,
     would,
     mode: policy.mode,
+    ignore: rulesFor(policy.ignore ?? [], prepared.address),
     known: pass.before.entries.has(prepared.key),
     owners: pass.owners,
   });
@@ -139,7 +141,8 @@ async function write(pass: Pass, first: Examined): Promise<void> {
         ...(expected === undefined ? {} : { resourceVersion: expected }),
       };
       pass.ports.memory.beginWrite(prepared.key);
-      const written = await pass.ports.cluster.apply(policy.account, prepared.object, options, pass.signal);
+      const object = payload(pass, prepared, live);
+      const written = await pass.ports.cluster.apply(policy.account, object, options, pass.signal);
       settled(pass, prepared, written);
       recordWrite(pass, examined, live === undefined);
       return;
@@ -151,6 +154,13 @@ async function write(pass: Pass, first: Examined): Promise<void> {
       pass.ports.memory.endWrite(prepared.key);
     }
   }
+}
+
+/** What is sent: the manifest, but for fields that are to be left as they are. */
+function payload(pass: Pass, prepared: PreparedObject, live: KubeObject | undefined): KubeObject {
+  const { ignore = [], respectIgnored } = pass.input.policy;
+  if (live === undefined || respectIgnored !== true) return prepared.object;
+  return keepIgnored(prepared.object, live, rulesFor(ignore, prepared.address));
 }
 
 function recordWrite(pass: Pass, { prepared, decision }: Examined, absent: boolean): void {

@@ -1,6 +1,7 @@
 import { Fault, objectText, type TargetKey } from "@capstan/proto";
 import { compareObjects, type RawDifference } from "../drift/compare.ts";
 import { describeDifferences, differencesLine } from "../drift/describe.ts";
+import { type IgnoreRule, notIgnored } from "../drift/ignore.ts";
 import type { Difference } from "../drift/model.ts";
 import type { KubeObject } from "../inventory/object.ts";
 import { fieldManager, type Mode, ownerAnnotation, type PreparedObject, targetLabel } from "./model.ts";
@@ -15,6 +16,8 @@ export interface Observation {
   /** What the server answered to a forced dry-run of the prepared manifest; undefined where nothing could be asked yet. */
   readonly would: KubeObject | undefined;
   readonly mode: Mode;
+  /** The rules about this object. */
+  readonly ignore: readonly IgnoreRule[];
   /** Whether the target owned it before this pass. */
   readonly known: boolean;
   /** The targets of this agent that own anything. */
@@ -46,7 +49,7 @@ export function decide(seen: Observation): Decision {
   if (live.metadata.deletionTimestamp !== undefined) {
     return { kind: "refuse", fault: deletingFault(live, prepared), differences: [] };
   }
-  const raw = compareObjects(live, would);
+  const raw = notIgnored(live, compareObjects(live, would), seen.ignore);
   const ours = isOwnedBy(live, seen.target) || (seen.known && wasAppliedByUs(live));
   return ours ? decideOurs(seen, live, raw) : decideForeign(seen, live, raw);
 }

@@ -1,4 +1,5 @@
 import type { Digest, Fault, Instant, ObjectRef, TargetKey } from "@capstan/proto";
+import type { IgnoreRule } from "../drift/ignore.ts";
 import type { Difference } from "../drift/model.ts";
 import type { Inventory } from "../inventory/model.ts";
 import type { KubeObject, ObjectAddress } from "../inventory/object.ts";
@@ -54,6 +55,10 @@ export interface ApplyPolicy {
   readonly propagation: "background" | "foreground" | "orphan";
   /** `false`: unknown and duplicate fields of a manifest are not refused. */
   readonly validate: boolean;
+  /** Differences that are no drift; none where absent. */
+  readonly ignore?: readonly IgnoreRule[];
+  /** Whether ignored fields are also left as they are when the object is written for another reason. */
+  readonly respectIgnored?: boolean;
   readonly limits: DeletionLimits;
   /** Object keys whose deletion a person approved; they pass the limits. */
   readonly approved: ReadonlySet<string>;

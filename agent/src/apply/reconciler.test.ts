@@ -104,6 +104,26 @@ describeOnKube("apply", (suite) => {
     assert.equal(made.inventory.entries.size, 1, "a namespace made for a target is not owned by it");
   });
 
+  it("leaves ignored differences alone, and writes them only where they are not to be respected", async () => {
+    const { world } = suite;
+    const path = "/apis/apps/v1/namespaces/default/deployments/l-web";
+    const rule = { group: "apps", kind: "Deployment", namespace: "", name: "", jsonPointers: ["/spec/replicas"] };
+    const bot = { group: "*", kind: "*", namespace: "", name: "", jsonPointers: [], managers: ["image-bot"] };
+    const ignore = [{ ...rule, managers: [] }, bot];
+    const policy = { ...plainPolicy, ignore, respectIgnored: true };
+    await world.apply("l", [deployment("l-web", "nginx:1", 1)], { policy });
+    await world.patch(`${path}?fieldManager=autoscaler`, { spec: { replicas: 7 } });
+    await world.patch(`${path}?fieldManager=image-bot`, { metadata: { labels: { app: "bot" } } });
+    const same = await world.apply("l", [deployment("l-web", "nginx:1", 1)], { policy, generation: 2 });
+    assert.equal(same.counts.unchanged, 1, show(same));
+    const changed = await world.apply("l", [deployment("l-web", "nginx:2", 1)], { policy, generation: 3 });
+    assert.equal(changed.counts.configured, 1, show(changed));
+    assert.equal(replicasOf(await world.get(path)), 7);
+    const written = { ...plainPolicy, ignore };
+    await world.apply("l", [deployment("l-web", "nginx:3", 1)], { policy: written, generation: 4 });
+    assert.equal(replicasOf(await world.get(path)), 1);
+  });
+
   it("reports an immutable field by name, with what to do", async () => {
     const { world } = suite;
     await world.apply("h", [job("h-job", "one")]);
@@ -159,6 +179,10 @@ describeOnKube("apply", (suite) => {
     assert.match(result.errors[0]?.message ?? "", /duplicate|"A"/);
   });
 });
+
+function replicasOf(object: unknown): unknown {
+  return (object as { spec?: { replicas?: number } } | undefined)?.spec?.replicas;
+}
 
 function service(name: string): unknown {
   const spec = { selector: { app: name }, ports: [{ port: 80 }] };

@@ -1,5 +1,7 @@
 import { Fault, objectKey, objectText, parseTargetKey } from "@capstan/proto";
 import { isMap } from "../drift/compare.ts";
+import { textHash } from "../drift/hash.ts";
+import { rulesFor } from "../drift/ignore.ts";
 import { addressOf, type KindRef, type KubeObject, kindOf } from "../inventory/object.ts";
 import { duplicateFault, expandList, parseManifest, prepare } from "./manifest.ts";
 import type { ApplyInput, PreparedObject } from "./model.ts";
@@ -38,13 +40,19 @@ export async function surveyBundle(
       else outcomes.fail(addressOf(manifest), notServed(manifest));
       continue;
     }
-    const prepared = prepare(manifest, input, scope.namespaced);
+    const prepared = withRules(prepare(manifest, input, scope.namespaced), input.policy);
     if (objects.has(prepared.key)) outcomes.fail(prepared.address, duplicateFault(prepared));
     else objects.set(prepared.key, prepared);
     desired.add(prepared.key);
   }
   const awaited = new Map([...scopes].flatMap(([text, scope]) => (scope?.awaited ? [[text, scope.kind]] : [])));
   return { objects: [...objects.values()], desired, awaited };
+}
+
+/** What is ignored is part of the wish: other rules, another hash. */
+function withRules(prepared: PreparedObject, policy: ApplyInput["policy"]): PreparedObject {
+  const rules = rulesFor(policy.ignore ?? [], prepared.address);
+  return rules.length === 0 ? prepared : { ...prepared, hash: textHash(prepared.hash + JSON.stringify(rules)) };
 }
 
 /** All manifests that have a kind and a name; the others are failed by their place. */

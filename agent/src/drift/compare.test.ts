@@ -6,6 +6,7 @@ import { corrected, defaultFightPolicy, type Fight, pauseOf } from "./damp.ts";
 import { describeDifferences, differencesLine } from "./describe.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { textHash } from "./hash.ts";
+import { keepIgnored, notIgnored, rulesFor } from "./ignore.ts";
 
 function object(fields: Record<string, unknown>, meta: Partial<KubeMeta> = {}): KubeObject {
   return { apiVersion: "v1", kind: "Thing", metadata: { name: "x", ...meta }, ...fields };
@@ -96,6 +97,34 @@ test("says who wrote a field last, and when", () => {
     { path: "spec.args[0]", live: '"a"', wanted: '"b"', manager: "capstan", time: "2026-01-01T00:00:00Z" },
   ]);
   assert.equal(differencesLine(found, 1), "spec.replicas (kubectl-edit) and 2 more");
+});
+
+test("ignores what rules name: a field with all in it, an escaped key, a list's item", () => {
+  const live = object({ spec: { a: { b: 1, c: 2 }, list: [1, 2] } }, { labels: { "x/y": "1", z: "1" } });
+  const wanted = object({ spec: { a: { b: 2, c: 3 }, list: [3, 4] } }, { labels: { "x/y": "2", z: "2" } });
+  const rule = (...jsonPointers: string[]) => ({
+    group: "",
+    kind: "Thing",
+    namespace: "",
+    name: "",
+    jsonPointers,
+    managers: [],
+  });
+  const rules = rulesFor(
+    [rule("/spec/a", "/metadata/labels/x~1y", "/spec/list/1"), { ...rule("/spec"), name: "other" }],
+    {
+      group: "",
+      kind: "Thing",
+      namespace: "",
+      name: "x",
+    },
+  );
+  const left = notIgnored(live, compareObjects(live, wanted), rules);
+  assert.deepEqual(
+    left.map((difference) => pathText(difference.path)),
+    ["metadata.labels.z", "spec.list[0]"],
+  );
+  assert.deepEqual(keepIgnored(wanted, live, rules)["spec"], { a: { b: 1, c: 2 }, list: [3, 2] });
 });
 
 test("masks what Secrets hold, and kubectl's copy of any object", () => {

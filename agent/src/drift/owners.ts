@@ -20,6 +20,13 @@ export function fieldOwner(live: KubeObject, path: readonly Step[], self: string
   return best?.manager === undefined ? undefined : { manager: best.manager, time: best.time };
 }
 
+/** Whether one of the managers owns the live field at a path, or a parent of it as a whole. */
+export function ownedBy(live: KubeObject, path: readonly Step[], managers: ReadonlySet<string>): boolean {
+  return (live.metadata.managedFields ?? []).some(
+    (entry) => managers.has(entry.manager ?? "") && entry.fieldsV1 !== undefined && owns(entry.fieldsV1, live, path),
+  );
+}
+
 function newer(entry: ManagedFieldsEntry, best: ManagedFieldsEntry, self: string): boolean {
   if ((entry.manager === self) !== (best.manager === self)) return best.manager === self;
   return (entry.time ?? "") > (best.time ?? "");
