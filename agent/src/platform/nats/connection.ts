@@ -22,6 +22,8 @@ export class NatsLink implements DesiredSource {
   readonly #identity: () => Identity | undefined;
   readonly #clock: Clock;
   #connection: NatsConnection | undefined;
+  /** False between the loss of a connection and its return: a request would only wait in a buffer. */
+  #live = false;
 
   constructor(identity: () => Identity | undefined, clock: Clock) {
     this.#identity = identity;
@@ -30,7 +32,7 @@ export class NatsLink implements DesiredSource {
 
   /** Whether reads may be tried. */
   get connected(): boolean {
-    return this.#connection !== undefined && !this.#connection.isClosed();
+    return this.#live;
   }
 
   /** Connects, again and again, until the signal aborts. A renewed credential is used from the next connection on. */
@@ -77,6 +79,7 @@ export class NatsLink implements DesiredSource {
           if (/^[0-9]{1,20}$/.test(text)) sink.hint(BigInt(text));
         },
       });
+      this.#live = true;
       sink.connected();
       void this.#follow(connection, identity, sink);
       const error = await connection.closed();
@@ -84,13 +87,18 @@ export class NatsLink implements DesiredSource {
     } finally {
       signal.removeEventListener("abort", close);
       this.#connection = undefined;
+      this.#live = false;
     }
   }
 
   async #follow(connection: NatsConnection, identity: Identity, sink: HintSink): Promise<void> {
     for await (const status of connection.status()) {
-      if (status.type === Events.Reconnect) sink.connected();
+      if (status.type === Events.Reconnect) {
+        this.#live = true;
+        sink.connected();
+      }
       if (status.type !== Events.Disconnect) continue;
+      this.#live = false;
       sink.disconnected(new Fault("hub-unreachable", { message: "the connection to NATS was lost." }));
       // New servers came with a new credential: leave the old ones.
       if (this.#identity()?.credential.natsUrls.join() !== identity.credential.natsUrls.join()) void connection.close();
@@ -99,7 +107,8 @@ export class NatsLink implements DesiredSource {
 
   async #request(subject: string, signal: AbortSignal): Promise<Msg | undefined> {
     signal.throwIfAborted();
-    if (this.#connection === undefined) throw new Fault("hub-unreachable", { message: "NATS is not connected." });
+    if (!this.#live || this.#connection === undefined)
+      throw new Fault("hub-unreachable", { message: "NATS is not connected." });
     const message = await this.#connection.request(subject, undefined, { timeout: requestPatience }).catch((thrown) => {
       throw natsFault(thrown);
     });
