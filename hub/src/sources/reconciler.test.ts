@@ -5,6 +5,7 @@ import { Fault, systemClock } from "@capstan/proto";
 import { FakeClock, seededChance } from "@capstan/proto/testing";
 import { openMirror } from "../platform/git/open.ts";
 import { GitHttpServer, scratch, TestRepository } from "../platform/git/testing.ts";
+import { Spawner } from "../platform/render/spawner.ts";
 import type { Commit, CommitInfo, Credential, Repository, Revision } from "./model.ts";
 import type { GitMirror } from "./port.ts";
 import { SourcesReconciler } from "./reconciler.ts";
@@ -202,6 +203,7 @@ test("with real Git: a push is seen, an outage survived, a restart served from d
       directory: join(directory.path, "mirrors"),
       path,
       clock: systemClock,
+      runner: new Spawner(),
     });
     assert.equal(backend, "git");
     const base = { secrets: { read: () => Promise.reject(new Error("none")) }, rules: [], schedule: defaultSchedule };

@@ -7,6 +7,7 @@ import { Fault, systemClock } from "@capstan/proto";
 import type { Credential } from "../../sources/model.ts";
 import { parseRepository } from "../../sources/repository.ts";
 import { parseRevision } from "../../sources/revision.ts";
+import { Spawner } from "../render/spawner.ts";
 import type { GitBackend } from "./backend.ts";
 import { IsomorphicGit } from "./isomorphic.ts";
 import { DiskMirror, defaultTreeLimits } from "./mirror.ts";
@@ -42,7 +43,8 @@ async function world(makeBackend: MakeBackend) {
   };
 }
 
-const native: MakeBackend = (home) => new NativeGit({ git: "git", home, path: process.env["PATH"] ?? "", readers: 4 });
+const native: MakeBackend = (home) =>
+  new NativeGit({ git: "git", home, path: process.env["PATH"] ?? "", readers: 4, runner: new Spawner() });
 
 async function faultOf(promise: Promise<unknown>): Promise<Fault> {
   const thrown: unknown = await promise.then(

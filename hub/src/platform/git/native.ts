@@ -1,8 +1,8 @@
-import { spawn } from "node:child_process";
 import { access, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "@capstan/proto";
 import type { Credential } from "../../sources/model.ts";
+import type { Runner } from "../render/spawner.ts";
 import type { Fetching, GitBackend, GitObject, ReadOptions } from "./backend.ts";
 import { CatFile } from "./cat-file.ts";
 import { gitFault } from "./git-fault.ts";
@@ -16,6 +16,8 @@ export interface NativeGitOptions {
   readonly path: string;
   /** `cat-file` processes kept open; the least used is closed first. */
   readonly readers: number;
+  /** Starts the processes that run to their end. */
+  readonly runner: Runner;
 }
 
 // In a file, not in variables: Git forgets those where it starts the other end of a local transport.
@@ -164,26 +166,14 @@ export class NativeGit implements GitBackend {
     await this.#run(["--git-dir", directory, "repack", "--quiet", "-d", "--geometric=2"], fetching);
   }
 
-  #run(args: readonly string[], fetching: Fetching): Promise<void> {
-    const env = this.#environment(fetching.credential);
-    return new Promise((resolve, reject) => {
-      // Its own group, so that the transport helpers that Git starts end with it.
-      const child = spawn(this.#options.git, args, { env, detached: true, stdio: ["ignore", "ignore", "pipe"] });
-      const said: Buffer[] = [];
-      const stop = () => killGroup(child.pid);
-      fetching.signal.addEventListener("abort", stop, { once: true });
-      if (fetching.signal.aborted) stop();
-      child.stderr.on("data", (chunk: Buffer) => {
-        if (said.length < 64) said.push(chunk);
-      });
-      child.on("error", (cause) => reject(new Fault("tool-missing", { message: "git could not be started.", cause })));
-      child.on("close", (code) => {
-        fetching.signal.removeEventListener("abort", stop);
-        if (fetching.signal.aborted) reject(new Fault("cancelled", { message: "the fetch was cancelled." }));
-        else if (code === 0) resolve();
-        else reject(gitFault(Buffer.concat(said).toString(), fetching.repository, secretsOf(fetching.credential)));
-      });
-    });
+  async #run(args: readonly string[], { repository, credential, signal }: Fetching): Promise<void> {
+    const { git: file, home: cwd, runner } = this.#options;
+    const env = this.#environment(credential);
+    const ended = await runner.run({ file, args, cwd, env, outputBytes: 1024 * 1024 }, signal);
+    if (ended.error !== undefined) {
+      throw new Fault("tool-missing", { message: "git could not be started.", cause: ended.error });
+    }
+    if (ended.code !== 0) throw gitFault(new TextDecoder().decode(ended.stderr), repository, secretsOf(credential));
   }
 
   /** Everything by variables, because arguments are visible to every user of the machine. */
@@ -229,15 +219,6 @@ export function secretsOf(credential: Credential | undefined): readonly string[]
 /** All that Git printed, as a fault keeps it. */
 function saidBy(thrown: unknown): string {
   return thrown instanceof Fault ? String(thrown.cause) : String(thrown);
-}
-
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // It ended by itself.
-  }
 }
 
 async function exists(file: string): Promise<boolean> {

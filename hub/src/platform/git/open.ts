@@ -5,6 +5,7 @@ import { type Clock, Fault } from "@capstan/proto";
 import type { SecretReader, SecretReference } from "../../sources/port.ts";
 import type { WebhookCrypto } from "../../sources/webhook.ts";
 import { findOnPath } from "../render/find.ts";
+import { type Runner, Spawner } from "../render/spawner.ts";
 import { IsomorphicGit } from "./isomorphic.ts";
 import { DiskMirror, defaultTreeLimits } from "./mirror.ts";
 import { NativeGit } from "./native.ts";
@@ -16,14 +17,17 @@ export interface OpenMirrorOptions {
   /** The hub's `PATH`. */
   readonly path: string;
   readonly clock: Clock;
+  /** Shared by all that start programs; by default one is made. */
+  readonly runner?: Runner;
 }
 
 /** Mirrors by native Git where it is on PATH, else by isomorphic-git (HTTP and HTTPS only, slower on large repositories). */
 export async function openMirror(options: OpenMirrorOptions): Promise<{ mirror: DiskMirror; backend: string }> {
+  const { runner = new Spawner().start() } = options;
   const git = await findOnPath("git", options.path);
   const home = join(options.directory, "home");
   const backend =
-    git === undefined ? new IsomorphicGit() : new NativeGit({ git, home, path: options.path, readers: 64 });
+    git === undefined ? new IsomorphicGit() : new NativeGit({ git, home, path: options.path, readers: 128, runner });
   const { directory, clock } = options;
   const mirror = new DiskMirror({ directory, backend, limits: defaultTreeLimits, now: () => clock.now() });
   return { mirror, backend: backend.name };

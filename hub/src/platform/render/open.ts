@@ -4,6 +4,7 @@ import type { Sha256 } from "../../render/bundle.ts";
 import type { RenderConfig } from "../../render/config.ts";
 import { findOnPath } from "./find.ts";
 import { Sandbox } from "./sandbox.ts";
+import { type Runner, Spawner } from "./spawner.ts";
 import { SandboxTools } from "./tools.ts";
 
 /** What the render tools need of the process. */
@@ -14,6 +15,8 @@ export interface OpenToolsOptions {
   readonly path: string;
   readonly config: RenderConfig;
   readonly clock: Clock;
+  /** Shared by all that start programs; by default one is made. */
+  readonly runner?: Runner;
 }
 
 /** sha256 for render keys and bundles. */
@@ -27,7 +30,7 @@ export async function openTools(
   options: OpenToolsOptions,
   signal: AbortSignal,
 ): Promise<{ readonly tools: SandboxTools; readonly isolation: Sandbox["isolation"] }> {
-  const { config, directory, path, clock } = options;
+  const { config, directory, path, clock, runner = new Spawner().start() } = options;
   const tools: Record<string, string> = {};
   for (const name of ["helm", "kubectl"] as const) {
     const found = await findOnPath(config[name], path);
@@ -39,7 +42,10 @@ export async function openTools(
     memoryBytes: config.memoryMiB * 2 ** 20,
     outputBytes: config.outputMiB * 2 ** 20,
   };
-  const sandbox = await Sandbox.open({ directory, tools, path, limits, processes: config.processes, clock }, signal);
+  const sandbox = await Sandbox.open(
+    { directory, tools, path, limits, processes: config.processes, clock, runner },
+    signal,
+  );
   if (config.requireIsolation && sandbox.isolation.mode === "none") {
     throw new Fault("bad-config", {
       message: `render.requireIsolation is set, and the kernel does not shut renders in: ${sandbox.isolation.reason}`,

@@ -459,8 +459,12 @@ suite("confinement", { skip: process.platform !== "linux" }, () => {
     const { Sandbox } = await import("./sandbox.ts");
     const base = { path: "", processes: 1, limits: { timeMs: 1, memoryBytes: 1, outputBytes: 1 } };
     const { systemClock } = await import("@capstan/proto");
+    const { Spawner } = await import("./spawner.ts");
     const open = (helm: string) =>
-      Sandbox.open({ ...base, clock: systemClock, directory: join(directory.path, "x"), tools: { helm } }, never);
+      Sandbox.open(
+        { ...base, clock: systemClock, runner: new Spawner(), directory: join(directory.path, "x"), tools: { helm } },
+        never,
+      );
     await assert.rejects(open("/nowhere/helm"), (fault: Fault) => fault.code === "tool-missing");
     await assert.rejects(open("/bin/sh"), (fault: Fault) => fault.code === "unsupported");
   });

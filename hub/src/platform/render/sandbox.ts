@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { chmod, copyFile, link, mkdir, mkdtemp, open, realpath, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Clock, Fault } from "@capstan/proto";
@@ -6,6 +5,7 @@ import type { JobFiles } from "../../render/port.ts";
 import { type Command, type Confinement, confine, jobFolders, type ProcessLimits } from "./confine.ts";
 import { findOnPath } from "./find.ts";
 import { Slots } from "./slots.ts";
+import type { Ended, Runner } from "./spawner.ts";
 
 /** What a sandbox is made of. */
 export interface SandboxOptions {
@@ -18,6 +18,7 @@ export interface SandboxOptions {
   readonly limits: ProcessLimits;
   readonly processes: number;
   readonly clock: Clock;
+  readonly runner: Runner;
   /** What to try, in order; for tests. */
   readonly confinements?: readonly Confinement[];
 }
@@ -134,68 +135,31 @@ export class Sandbox {
   }
 
   async #start(command: Command, tool: string, signal: AbortSignal): Promise<string> {
+    const { clock, limits, runner } = this.#options;
+    const late = new AbortController();
     const ended = new AbortController();
-    const timer = this.#options.clock.sleep(this.#options.limits.timeMs, AbortSignal.any([ended.signal, signal])).then(
-      () => true,
-      () => false,
+    const timer = clock.sleep(limits.timeMs, AbortSignal.any([ended.signal, signal])).then(
+      () => late.abort(),
+      () => undefined,
     );
     try {
-      return await watch(command, { tool, limits: this.#options.limits, signal, timer });
+      const request = { ...command, outputBytes: limits.outputBytes };
+      return outputOf(tool, await runner.run(request, AbortSignal.any([signal, late.signal])), limits);
+    } catch (thrown) {
+      throw late.signal.aborted && !signal.aborted ? limit(tool, "time", `${limits.timeMs / 1000} s`) : thrown;
     } finally {
       ended.abort();
+      await timer;
     }
   }
 }
 
-interface Watching {
-  readonly tool: string;
-  readonly limits: ProcessLimits;
-  readonly signal: AbortSignal;
-  /** True when the time is up. */
-  readonly timer: Promise<boolean>;
-}
-
-function watch(command: Command, { tool, limits, signal, timer }: Watching): Promise<string> {
-  return new Promise((resolve, reject) => {
-    // Its own process group, so that nothing it starts outlives it.
-    const { file, args, cwd, env } = command;
-    const child = spawn(file, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-    const printed: Buffer[] = [];
-    const said: Buffer[] = [];
-    let last = Buffer.alloc(0);
-    let length = 0;
-    let stopped: Fault | undefined;
-    const stop = (fault: Fault) => {
-      stopped ??= fault;
-      if (child.pid === undefined) return;
-      try {
-        process.kill(-child.pid, "SIGKILL");
-      } catch {
-        // It ended by itself.
-      }
-    };
-    const cancel = () => stop(new Fault("cancelled", { message: "the render was cancelled." }));
-    signal.addEventListener("abort", cancel, { once: true });
-    if (signal.aborted) cancel();
-    void timer.then((up) => up && stop(limit(tool, "time", `${limits.timeMs / 1000} s`)));
-    child.stdout.on("data", (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= limits.outputBytes) printed.push(chunk);
-      else stop(limit(tool, "output", `${limits.outputBytes} bytes`));
-    });
-    child.stderr.on("data", (chunk: Buffer) => {
-      // Both ends count: what was asked stands first, what went wrong last.
-      if (said.length < 16) said.push(chunk);
-      else last = Buffer.concat([last, chunk]).subarray(-16_384);
-    });
-    child.on("error", (cause) => reject(missing(tool, file, cause)));
-    child.on("close", (code, killedBy) => {
-      signal.removeEventListener("abort", cancel);
-      if (stopped !== undefined) reject(stopped);
-      else if (code === 0) resolve(Buffer.concat(printed).toString());
-      else reject(failure(tool, { said: Buffer.concat([...said, last]).toString(), code, killedBy }, limits));
-    });
-  });
+function outputOf(tool: string, ended: Ended, limits: ProcessLimits): string {
+  const { code, signal, stderr, stdout, overflowed, error } = ended;
+  if (error !== undefined) throw missing(tool, tool, error);
+  if (overflowed) throw limit(tool, "output", `${limits.outputBytes} bytes`);
+  if (code === 0) return new TextDecoder().decode(stdout);
+  throw failure(tool, { said: new TextDecoder().decode(stderr), code, killedBy: signal }, limits);
 }
 
 interface Ending {

@@ -7,6 +7,7 @@ import { defaultRenderLimits } from "../../render/model.ts";
 import type { RenderPorts } from "../../render/render.ts";
 import type { Confinement, ProcessLimits } from "./confine.ts";
 import { Sandbox } from "./sandbox.ts";
+import { Spawner } from "./spawner.ts";
 import { SandboxTools } from "./tools.ts";
 
 /** Helm and kubectl by `CAPSTAN_HELM` and `CAPSTAN_KUBECTL`, or from the tools' cache. */
@@ -29,7 +30,7 @@ export async function realSandbox(
   const limits = { timeMs: 30_000, memoryBytes: 2 * 2 ** 30, outputBytes: 64 * 2 ** 20, ...options.limits };
   const { confinements } = options;
   const path = process.env["PATH"] ?? "";
-  const base = { directory, tools: realTools(), path, limits, processes: 2, clock: systemClock };
+  const base = { directory, tools: realTools(), path, limits, processes: 2, clock: systemClock, runner: new Spawner() };
   return await Sandbox.open(
     { ...base, ...(confinements === undefined ? {} : { confinements }) },
     AbortSignal.timeout(60_000),
