@@ -19,7 +19,7 @@ export interface BenchContext {
   say(text: string): void;
 }
 
-/** A bench, exported as `bench` by `e2e/bench/<name>.ts`. */
+/** A bench, exported as `bench` by `e2e/bench/<name>.ts` and listed in `main.ts`. */
 export interface Bench {
   /** One line for the list. */
   readonly summary: string;

@@ -56,7 +56,7 @@ export function placeOf(path: ResourcePath, kind: Kind): Place {
 
 const largestBody = 3 * 1024 * 1024;
 
-/** The parsed body; undefined when there is none. YAML other than JSON is refused with 415. */
+/** The parsed body; undefined when there is none, or protobuf. YAML other than JSON is refused with 415. */
 export async function readBody(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -66,7 +66,7 @@ export async function readBody(request: IncomingMessage): Promise<unknown> {
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks).toString("utf8");
-  if (text === "") return undefined;
+  if (text === "" || request.headers["content-type"]?.includes("protobuf") === true) return undefined;
   try {
     return JSON.parse(text);
   } catch {

@@ -23,7 +23,12 @@ export function userOfToken(header: string | undefined): string {
 /** Answers a review (TokenReview, Self-/SubjectAccessReview, SelfSubjectReview, TokenRequest), or undefined. */
 export function answerReview(request: RequestInfo, body: unknown, authorise: Authoriser): unknown {
   const spec = ((body as Fields | undefined)?.["spec"] ?? {}) as Fields;
-  const answer = (status: Fields) => ({ ...(body as Fields), metadata: { creationTimestamp: null }, status });
+  // kubectl asks who it is in protobuf, which is not read; the kind is known from the path.
+  const group =
+    request.resource === "selfsubjectreviews"
+      ? { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" }
+      : {};
+  const answer = (status: Fields) => ({ ...group, ...(body as Fields), metadata: { creationTimestamp: null }, status });
   switch (request.resource) {
     case "tokenreviews":
       return answer({ authenticated: true, user: { username: userOfToken(textOf(spec["token"])) } });

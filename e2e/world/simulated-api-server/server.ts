@@ -229,7 +229,7 @@ export class SimulatedApiServer implements AsyncDisposable {
       case "watch":
         return this.#watch(call);
       case "create":
-        if (body === undefined) throw badRequest("a body is needed");
+        if (body === undefined) throw badRequest("a body is needed, as JSON");
         return { code: 201, body: shaped(this.cluster.create(place, body, options), shape) };
       case "update":
         return { code: 200, body: shaped(this.cluster.update(place, body, options), shape) };

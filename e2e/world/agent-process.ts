@@ -1,0 +1,76 @@
+import { Child } from "./process.ts";
+import { type Command, capstanAgent, productEnv } from "./programs.ts";
+import { TempDir } from "./temp.ts";
+
+/** An agent to start. */
+export interface AgentInit {
+  readonly cluster: string;
+  /** How it reaches its cluster's API server: with the rights of its own account. */
+  readonly kubeconfig: string;
+  readonly command?: Command;
+  readonly args?: readonly string[];
+}
+
+/** An agent process. It keeps its state in its cluster, so that a new process goes on where the old one was. */
+export class AgentProcess implements AsyncDisposable {
+  readonly #init: AgentInit;
+  readonly #dir: TempDir;
+  readonly #command: Command;
+  #child: Child | undefined;
+
+  private constructor(init: AgentInit, dir: TempDir) {
+    this.#init = init;
+    this.#dir = dir;
+    this.#command = init.command ?? capstanAgent();
+  }
+
+  static async start(init: AgentInit): Promise<AgentProcess> {
+    const self = new AgentProcess(init, await TempDir.make(`agent-${init.cluster}`));
+    try {
+      await self.restart();
+      return self;
+    } catch (error) {
+      await self[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get child(): Child | undefined {
+    return this.#child;
+  }
+
+  /** Starts it if it does not run. What it then does is seen at the hub and in the cluster. */
+  async restart(): Promise<void> {
+    if (this.#child?.running === true) return;
+    const { cluster, kubeconfig, args = [] } = this.#init;
+    this.#child = await Child.start({
+      name: `agent ${cluster}`,
+      binary: this.#command.binary,
+      args: [...this.#command.args, "--kubeconfig", kubeconfig, ...args],
+      env: productEnv(this.#dir.path),
+      cwd: this.#dir.path,
+      logFile: this.#dir.at("agent.log"),
+    });
+  }
+
+  async kill(): Promise<void> {
+    await this.#child?.kill();
+  }
+
+  async stop(): Promise<void> {
+    await this.#child?.stop();
+  }
+
+  pause(): void {
+    this.#child?.pause();
+  }
+
+  resume(): void {
+    this.#child?.resume();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#child?.[Symbol.asyncDispose]();
+    await this.#dir[Symbol.asyncDispose]();
+  }
+}

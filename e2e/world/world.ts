@@ -1,0 +1,136 @@
+import { ensureTools, type Tools } from "../toolchain/tools.ts";
+import { AgentProcess } from "./agent-process.ts";
+import { type ClusterInit, WorldCluster } from "./cluster.ts";
+import { fleetRepository, rootPath } from "./fleet-repository.ts";
+import { GitServer } from "./git-server.ts";
+import { History } from "./history.ts";
+import { type HubInit, HubProcess } from "./hub-process.ts";
+import type { Child, RunResult } from "./process.ts";
+import { type Files, githubWebhook, Repository } from "./repository.ts";
+import { makeCertificate } from "./simulated-api-server/certificate.ts";
+
+/** A world to start. */
+export interface WorldInit {
+  readonly clusters: readonly ClusterInit[];
+  /** `none` starts everything around a hub. */
+  readonly hub?: Omit<HubInit, "tools" | "webhookSecret"> | "none";
+  /** What the fleet repository holds at first; the sample by default. */
+  readonly files?: Files;
+  readonly tools?: Tools;
+}
+
+const webhookSecret = "the world's webhook secret";
+const repositoryName = "fleet";
+/** Where `capstan cluster manifest` puts the agent, and its account there. */
+const agentAccount = { namespace: "capstan-system", name: "capstan-agent" } as const;
+
+/** Git server, fleet repository, clusters, hub and agents: all real, each with handles to cut, pause, kill and restore. */
+export class World implements AsyncDisposable {
+  readonly tools: Tools;
+  readonly git: GitServer;
+  /** A clone of the fleet repository; its pushes are told to the hub. */
+  readonly repository: Repository;
+  readonly clusters: ReadonlyMap<string, WorldCluster>;
+  readonly history = new History();
+  readonly #hub: HubProcess | undefined;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(parts: Pick<World, "tools" | "git" | "repository" | "clusters">, rest: Rest) {
+    this.tools = parts.tools;
+    this.git = parts.git;
+    this.repository = parts.repository;
+    this.clusters = parts.clusters;
+    this.#hub = rest.hub;
+    this.#stack = rest.stack;
+  }
+
+  /** Starts all of it; nothing is joined yet. Whatever was started ends when this fails. */
+  static async start(init: WorldInit): Promise<World> {
+    const stack = new AsyncDisposableStack();
+    try {
+      const tools = init.tools ?? (await ensureTools());
+      const git = stack.use(await GitServer.start());
+      const clusters = await startClusters(init.clusters, tools, stack);
+      const repoURL = await git.create(repositoryName);
+      const repository = stack.use(await Repository.clone({ url: repoURL }));
+      const declared = init.clusters.map(({ id, labels = {} }) => ({ id, labels }));
+      await repository.publish(init.files ?? fleetRepository({ repoURL, clusters: declared }), "The fleet");
+      const hub = init.hub === "none" ? undefined : stack.use(await startHub(init.hub ?? {}, tools, repoURL));
+      if (hub !== undefined) {
+        repository.onPush = githubWebhook({ url: `${hub.httpUrl}/webhooks/github`, secret: webhookSecret });
+      }
+      return new World({ tools, git, repository, clusters }, { hub, stack });
+    } catch (error) {
+      await stack.disposeAsync();
+      throw error;
+    }
+  }
+
+  /** Throws in a world without one. */
+  get hub(): HubProcess {
+    if (this.#hub === undefined) throw new Error("this world was started without a hub");
+    return this.#hub;
+  }
+
+  cluster(id: string): WorldCluster {
+    const found = this.clusters.get(id);
+    if (found === undefined) throw new Error(`this world has no cluster ${id}`);
+    return found;
+  }
+
+  /** The programs that run now; for logs of a failed test. */
+  get children(): readonly Child[] {
+    const agents = [...this.clusters.values()].map((cluster) => cluster.agent?.child);
+    return [this.#hub?.child, ...agents].filter((child) => child !== undefined);
+  }
+
+  /** Joins a cluster as a person would: token, manifest, agent. Resolves when its agent runs. */
+  async join(id: string): Promise<void> {
+    const cluster = this.cluster(id);
+    const labels = Object.entries(cluster.labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
+    const added = expectDone(await this.hub.cli(["cluster", "add", id, ...labels, "-o", "json"]));
+    const { token } = JSON.parse(added) as { readonly token: string };
+    const manifest = await this.hub.cli(["cluster", "manifest", id, "--token-file", "-"], { input: token });
+    const apply = ["apply", "--server-side", "--validate=false", "-f", "-"];
+    expectDone(await cluster.kubectl(apply, expectDone(manifest)));
+    const kubeconfig = await cluster.kubeconfigOf(agentAccount.namespace, agentAccount.name);
+    cluster.agent = await AgentProcess.start({ cluster: id, kubeconfig });
+  }
+
+  /** Joins all clusters at once. */
+  async joinAll(): Promise<void> {
+    await Promise.all([...this.clusters.keys()].map((id) => this.join(id)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+interface Rest {
+  readonly hub: HubProcess | undefined;
+  readonly stack: AsyncDisposableStack;
+}
+
+async function startClusters(inits: readonly ClusterInit[], tools: Tools, stack: AsyncDisposableStack) {
+  const certificate = await makeCertificate();
+  const started = inits.map((init) => WorldCluster.start(init, { tools, certificate }));
+  const settled = await Promise.allSettled(started);
+  const clusters = new Map<string, WorldCluster>();
+  for (const one of settled) {
+    if (one.status === "fulfilled") clusters.set(one.value.id, stack.use(one.value));
+  }
+  const failed = settled.find((one) => one.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  return clusters;
+}
+
+function startHub(init: Omit<HubInit, "tools" | "webhookSecret">, tools: Tools, repoURL: string): Promise<HubProcess> {
+  const roots = [{ name: repositoryName, repoURL, revision: "main", path: rootPath }];
+  return HubProcess.start({ ...init, tools, webhookSecret, config: { roots, ...init.config } });
+}
+
+function expectDone(result: RunResult): string {
+  if (result.code !== 0) throw new Error(`exit code ${result.code}:\n${result.stderr}${result.stdout}`);
+  return result.stdout;
+}
