@@ -89,9 +89,7 @@ function runStage(stepping: Stepping, board: Board, at: number, stage: PlannedSt
   if (isConcluded(run) && count.unstarted === 0) return;
   do dispatchStage(stepping, board, at);
   while (isShort(stage, count) && replaceCanary(stepping, board, at));
-  const held =
-    isShort(stage, count) &&
-    board.unstarted.some((list, later) => later > at && list.length > 0 && !isLast(rec, later));
+  const held = isShort(stage, count) && hasUntouched(stepping, board, at);
   if (held) {
     board.hold ??= { on: "capacity", reason: `no cluster is connected that could be the canary` };
   }
@@ -107,13 +105,21 @@ function isShort(stage: PlannedStage, count: Tally): boolean {
   return count.done + count.inFlight + count.unstarted + count.failed < stage.minSuccess;
 }
 
-/** The next connected cluster, in the plan's order, of a later stage takes the canary's place. */
+/** Whether a cluster of a later stage could prove the release, once it is connected. */
+function hasUntouched({ rec }: Stepping, board: Board, at: number): boolean {
+  const isCandidate = (index: number) => rec.clusters[index]?.attempt === 0;
+  return board.unstarted.some((list, later) => later > at && !isLast(rec, later) && list.some(isCandidate));
+}
+
+/** The next connected and untouched cluster, in the plan's order, of a later stage takes the canary's place. */
 function replaceCanary(stepping: Stepping, board: Board, at: number): boolean {
   const { rec, facts } = stepping;
   for (let later = at + 1; later < board.unstarted.length; later += 1) {
     if (isLast(rec, later)) continue;
     const list = board.unstarted[later] ?? [];
-    const place = list.findIndex((index) => isConnected(rec.members[index], facts));
+    const place = list.findIndex(
+      (index) => rec.clusters[index]?.attempt === 0 && isConnected(rec.members[index], facts),
+    );
     const index = list[place];
     const member = index === undefined ? undefined : rec.members[index];
     if (index === undefined || member === undefined) continue;

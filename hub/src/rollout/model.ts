@@ -154,8 +154,11 @@ export interface Plan {
   readonly stages: readonly PlannedStage[];
   /** In the order of dispatch, stage by stage. A cluster is in one stage that changes it, and perhaps in the last, which removes. */
   readonly clusters: readonly PlannedCluster[];
-  /** Targets at the release already. */
   readonly unchanged: number;
+  /** The release's targets that do not move: with the moves, all that the release is (`releaseOf`). */
+  readonly kept: readonly Assigned[];
+  /** Planned for some clusters only, so that it does not tell the whole release. */
+  readonly partial: boolean;
   /** Targets that no RollingSync step selects: they never move (Argo CD's rule); shown as a warning. */
   readonly unmatched: readonly TargetKey[];
   readonly unknown: readonly ClusterId[];
@@ -299,7 +302,7 @@ export interface ClusterFact {
   target(target: TargetKey): TargetFact;
 }
 
-/** What `step` and `why` may know. Asked only for clusters of the run that are not finished. */
+/** What `step` and `why` may know. */
 export interface Facts {
   readonly now: Instant;
   /** Since when this hub listens: no cluster is called offline for what it missed before. */
@@ -384,12 +387,9 @@ export interface Intent {
   readonly reason: string;
 }
 
-export interface VerbResult {
-  readonly state: RunState;
-  readonly transitions: readonly Transition[];
-}
+export type VerbResult = Pick<StepResult, "state" | "transitions">;
 
-/** A lane held at a release by a rollback, until somebody lets Git lead again. */
+/** A lane held at a release by a rollback, until somebody unpins it. */
 export interface Pin {
   readonly lane: LaneKey;
   readonly release: Digest;

@@ -1,6 +1,6 @@
 import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
 import { Fault } from "@capstan/proto";
-import type { Hash, LaneKey, Move, Plan, PlanInput, ReleaseTarget } from "./model.ts";
+import type { Assigned, Hash, LaneKey, Move, Plan, PlanInput, Release, ReleaseTarget } from "./model.ts";
 import { type ClusterWork, layOut, type Work } from "./stages.ts";
 
 const noLabels: Readonly<Record<string, string>> = {};
@@ -21,16 +21,26 @@ export function plan(input: PlanInput, hash: Hash): Plan {
     if (at !== undefined && wants?.cluster === cluster) is[at] = content;
     else places.of(cluster)?.removals.push(removalOf(target, content, wants?.cluster));
   }
+  const kept: Assigned[] = [];
   let unchanged = 0;
   for (const [at, wants] of targets.entries()) {
     const from = is[at] ?? null;
     const place = places.of(wants.cluster);
-    if (place === undefined) places.unknown(wants.cluster);
-    else if (from === wants.content && !again) unchanged += 1;
-    else place.changes.push(workOf(wants, from));
+    if (place !== undefined && (from !== wants.content || again)) place.changes.push(workOf(wants, from));
+    else {
+      if (place === undefined) places.unknown(wants.cluster);
+      else unchanged += 1;
+      kept.push({ target: wants.target, cluster: wants.cluster, content: wants.content });
+    }
   }
   const laid = layOut(input.strategy, places.inOrder());
-  return sealed(input, { ...laid, unchanged, unknown: [...places.strangers].sort() }, hash);
+  for (const target of laid.unmatched) {
+    const at = wanted.get(target) ?? -1;
+    const { [at]: wants } = targets;
+    const content = is[at] ?? null;
+    if (wants !== undefined && content !== null) kept.push({ target, cluster: wants.cluster, content });
+  }
+  return sealed(input, { ...laid, unchanged, kept, unknown: [...places.strangers].sort() }, hash);
 }
 
 /** Where in the release each target stands. A name is unique in the fleet, so a release has it once. */
@@ -116,12 +126,14 @@ function sealed(input: PlanInput, laid: Laid, hash: Hash): Plan {
     reason,
     cause: release.cause,
     unchanged: laid.unchanged,
+    kept: laid.kept,
+    partial: input.only !== undefined,
     ...head,
     ...frozen,
   };
 }
 
-type Laid = Pick<Plan, "stages" | "clusters" | "unmatched" | "unknown" | "unchanged">;
+type Laid = Pick<Plan, "stages" | "clusters" | "unmatched" | "unknown" | "unchanged" | "kept">;
 type Hashed = Pick<
   Plan,
   "lane" | "release" | "previous" | "strategy" | "stages" | "clusters" | "unmatched" | "unknown"
@@ -138,6 +150,15 @@ export function planHash(plan: Hashed, hash: Hash): Digest {
     parts.push(hash(text));
   }
   return hash(parts.join("\n"));
+}
+
+/** The release that a plan brings, whole; undefined where it was planned for some clusters only. */
+export function releaseOf(made: Plan): Release | undefined {
+  if (made.partial) return undefined;
+  const moved = made.clusters.flatMap(({ cluster, moves }) =>
+    moves.flatMap(({ target, to }) => (to === null ? [] : [{ target, cluster, content: to }])),
+  );
+  return { id: made.release, lane: made.lane, cause: made.cause, targets: [...moved, ...made.kept] };
 }
 
 /** A release's identity: a digest over its targets' places and contents, whatever order they come in. */

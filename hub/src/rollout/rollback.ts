@@ -36,7 +36,9 @@ export interface Onward {
 
 export interface RollbackRequest extends Onward {
   readonly scope: RollbackScope;
-  /** The older release to go to; absent: what each cluster had before this run. */
+  /** Runs that brought the same release before this one (it is a catch-up or a retry), oldest first: taken back with it. */
+  readonly earlier?: readonly RunState[];
+  /** The older release to go to, whole (`releaseOf` its plan); absent: what each cluster had before this run. */
   readonly to?: Release;
   readonly hash: Hash;
 }
@@ -63,11 +65,12 @@ export function rollback(state: RunState, intent: Intent, request: RollbackReque
     });
   }
   const whole = scope === "all" && request.to !== undefined;
-  const covered = coveredBy(state, scope, whole);
-  const release = request.to ?? before(state, covered, request);
+  const covered = coveredBy(state, request);
+  const release = request.to === undefined ? before(state, covered, request) : withYounger(request.to, request.current);
   const { now, actor, reason } = intent;
   const input: PlanInput = {
     ...common(state, intent, request),
+    previous: state.plan.release,
     origin: { kind: "rollback", of: state.plan.run, scope },
     release,
     strategy: rollbackStrategy(state.plan.strategy),
@@ -77,9 +80,10 @@ export function rollback(state: RunState, intent: Intent, request: RollbackReque
   return { old: beginRollback(state, intent, request), input, pin };
 }
 
-function coveredBy(state: RunState, scope: RollbackScope, whole: boolean): ReadonlySet<ClusterId> {
-  const covered = scopeOf(state, scope === "all" ? "touched" : scope);
-  if (covered.size === 0 && !whole) {
+function coveredBy(state: RunState, { scope, earlier = [], to }: RollbackRequest): ReadonlySet<ClusterId> {
+  const runs = scope === "all" || scope === "touched" ? [...earlier, state] : [state];
+  const covered = new Set(runs.flatMap((run) => [...scopeOf(run, scope === "all" ? "touched" : scope)]));
+  if (covered.size === 0 && (scope !== "all" || to === undefined)) {
     throw new Fault("not-now", {
       message: `${state.plan.run} has nothing to roll back: no cluster ${scope === "failed" ? "failed" : "was touched"}.`,
       next: `Use capstan rollout abort ${state.plan.lane}, or name a release with --to and --scope all.`,
@@ -88,12 +92,24 @@ function coveredBy(state: RunState, scope: RollbackScope, whole: boolean): Reado
   return covered;
 }
 
+/** A target that the older release did not know (a cluster joined since) stays as it is: its absence deletes nothing. */
+function withYounger(release: Release, current: readonly Assigned[]): Release {
+  const targets = new Map<TargetKey, ReleaseTarget>(release.targets.map((one) => [one.target, one]));
+  for (const one of current) if (!targets.has(one.target)) targets.set(one.target, one);
+  return { ...release, targets: [...targets.values()] };
+}
+
 /** What the covered clusters held before the run, told by its moves; a target that the run did not move stays. */
 function before(state: RunState, covered: ReadonlySet<ClusterId>, request: RollbackRequest): Release {
   const back = new Map<string, Digest | null>();
-  for (const [index, { cluster, moves }] of state.members.entries()) {
-    if (!covered.has(cluster) || (state.clusters[index]?.attempt ?? 0) === 0) continue;
-    for (const move of moves) back.set(`${cluster} ${move.target}`, move.from);
+  for (const run of [...(request.earlier ?? []), state]) {
+    for (const [index, { cluster, moves }] of run.members.entries()) {
+      if (!covered.has(cluster) || (run.clusters[index]?.attempt ?? 0) === 0) continue;
+      for (const { target, from } of moves) {
+        const place = `${cluster} ${target}`;
+        if (!back.has(place)) back.set(place, from);
+      }
+    }
   }
   const kept = request.current.filter(({ cluster, target }) => !back.has(`${cluster} ${target}`));
   const targets: ReleaseTarget[] = [...kept];
@@ -136,7 +152,7 @@ function beginRollback(state: RunState, { now, actor, reason }: Intent, request:
 }
 
 function common(state: RunState, { now, actor, reason }: Intent, { run, current, clusters }: Onward) {
-  return { run, now, actor, reason, previous: state.plan.release, current, clusters };
+  return { run, now, actor, reason, previous: state.plan.previous, current, clusters };
 }
 
 /** Clusters of an ended run that were deferred, by what is to be done about them. */
@@ -173,15 +189,17 @@ function isSuccessorHealthy(move: Move, facts: Facts): boolean {
 
 export interface FollowUp extends Onward {
   readonly kind: "catch-up" | "retry";
-  readonly release: Release;
+  /** Absent: the bytes that the run itself names. */
+  readonly release?: Release;
   /** The clusters to take. */
   readonly only: readonly ClusterId[];
 }
 
 /** For `plan`: a child run for deferred clusters that returned, or for those that failed in a run that has ended. */
 export function followUp(state: RunState, intent: Intent, request: FollowUp): PlanInput {
-  const { kind, release, only } = request;
+  const { kind, only } = request;
   const { strategy } = state.plan;
+  const release = request.release ?? ownRelease(state, request);
   return {
     ...common(state, intent, request),
     origin: { kind, of: state.plan.run },
@@ -190,6 +208,21 @@ export function followUp(state: RunState, intent: Intent, request: FollowUp): Pl
     only,
     again: kind === "retry",
   };
+}
+
+/** What the run's moves make of the clusters' targets; those that it did not move stay. */
+function ownRelease(state: RunState, { current, only }: FollowUp): Release {
+  const named = new Set(only);
+  const targets = new Map<string, ReleaseTarget>();
+  for (const one of current) if (named.has(one.cluster)) targets.set(`${one.cluster} ${one.target}`, one);
+  for (const { cluster, moves } of state.members) {
+    for (const { target, to } of named.has(cluster) ? moves : []) {
+      if (to === null) targets.delete(`${cluster} ${target}`);
+      else targets.set(`${cluster} ${target}`, { cluster, target, content: to });
+    }
+  }
+  const { lane, release, cause } = state.plan;
+  return { id: release, lane, cause, targets: [...targets.values()] };
 }
 
 /** Why a pinned lane does not take this release; null when nothing is in the way. */

@@ -133,6 +133,8 @@ class Play {
       return;
     }
     if (what.is === "crash") this.#die = true;
+    else if (what.is === "guard") this.#guard();
+    else if (what.is === "approve") this.fleet.heldRemovals.clear();
     else if (what.is === "restart") this.world.restart();
     else if (what.is === "rollback") this.#rollback();
     else if (what.is === "newer") this.#newer();
@@ -145,6 +147,10 @@ class Play {
     else if (is === "deaf" || is === "hears") this.fleet.deafen(id, is === "deaf");
     else if (is === "skip") this.world.take(this.latest, skip(this.latest.state, this.intent, [id]));
     else this.fleet.fate(id, this.content("r2", n), is === "mend" ? "healthy" : "degraded");
+  }
+
+  #guard(): void {
+    for (const { cluster, target } of this.fleet.current()) this.fleet.heldRemovals.set(`${cluster} ${target}`, "held");
   }
 
   #verb(is: "pause" | "resume" | "retry" | "retry-deferred" | "abort" | "join"): VerbResult {
@@ -248,6 +254,7 @@ class Play {
     assert.ok(!isInFlight(before.clusters[index]?.status ?? { is: "Pending" }), "rule 2: one dispatch at a time");
     for (const move of member.moves) {
       if (move.to !== null) continue;
+      assert.ok(!this.fleet.heldRemovals.has(`${member.cluster} ${move.target}`), "what the guard holds does not go");
       const earlier = state.stages.slice(0, run.stage);
       assert.ok(earlier.every(isConcluded), "rule 18: removals come last");
       if (move.successor === undefined) continue;
@@ -316,11 +323,11 @@ class Play {
     if (this.latest.plan.origin.kind !== "rollback") return;
     for (const [index, { cluster, moves }] of state.members.entries()) {
       if (state.clusters[index]?.status.is !== "RolledBack" || !this.fleet.clusters.has(cluster)) continue;
-      const child = this.latest.state.clusters[this.latest.state.members.findIndex((one) => one.cluster === cluster)];
-      if (child !== undefined && child.status.is !== "Done") continue;
+      const back = this.latest.state.clusters.filter((_, at) => this.latest.state.members[at]?.cluster === cluster);
+      if (back.length === 0 || back.some((one) => one.status.is !== "Done")) continue;
       for (const move of moves) {
         const { desired } = this.fleet.facts().of(cluster)?.target(move.target) ?? {};
-        if (child !== undefined) assert.equal(desired?.content ?? null, move.from, "rule 14");
+        assert.equal(desired?.content ?? null, move.from, "rule 14");
       }
     }
   }

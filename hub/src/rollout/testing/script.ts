@@ -205,7 +205,10 @@ export class Script {
 
   #rollback(scope: RollbackScope, to: string | undefined): void {
     const named = to === undefined ? {} : { to: this.#named(to) };
-    const request = { ...this.#onward(), scope, ...named, hash: testHash };
+    const { plan: made } = this.#run;
+    const same = [...this.#world.runs.values()].filter((run) => run.plan.release === made.release && run !== this.#run);
+    const earlier = same.map(({ state }) => state);
+    const request = { ...this.#onward(), scope, earlier, ...named, hash: testHash };
     const { old, input, pin } = rollback(this.#run.state, this.#intent(), request);
     this.#world.take(this.#run, old);
     this.#out.push(`pinned to ${this.#releaseName(pin.release)} by ${pin.by}`);
@@ -216,7 +219,8 @@ export class Script {
     const { ready, stale } = returned(this.#run.state, this.#fleet.facts());
     this.#out.push(`ready: ${ready.join(" ") || "none"}; stale: ${stale.join(" ") || "none"}`);
     if (ready.length === 0) return;
-    const request = { ...this.#onward(), kind: "catch-up", release: this.#named(release), only: ready } as const;
+    const named = release === "" ? {} : { release: this.#named(release) };
+    const request = { ...this.#onward(), kind: "catch-up", ...named, only: ready } as const;
     this.#plan(followUp(this.#run.state, this.#intent(), request));
   }
 

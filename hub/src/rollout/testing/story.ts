@@ -16,7 +16,9 @@ export type Event =
         | "restart"
         | "join"
         | "rollback"
-        | "newer";
+        | "newer"
+        | "guard"
+        | "approve";
     };
 
 /** A fleet, a release and what happens. */
@@ -84,6 +86,8 @@ const event = fc.oneof(
       "join",
       "rollback",
       "newer",
+      "guard",
+      "approve",
     ),
   }),
 ) as fc.Arbitrary<Event>;
