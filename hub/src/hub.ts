@@ -8,7 +8,7 @@ import {
   type TargetKey,
   targetKey,
 } from "@capstan/proto";
-import type { AgentEvent, Hello, Facts as WireFacts } from "@capstan/proto/agent";
+import type { AgentEvent, ConnectRequest, Hello, Facts as WireFacts } from "@capstan/proto/agent";
 import { type ClusterFacts, type Declaration, declarationOf } from "./clusters/model.ts";
 import type { ClusterRecordStore } from "./clusters/port.ts";
 import { ClustersReconciler } from "./clusters/reconciler.ts";

@@ -39,6 +39,8 @@ const natsFragment = z.discriminatedUnion("mode", [
     agentsAccount: z.string().min(1),
     /** Credentials file of a user of account SYS, for immediate revocation; empty: agents' JWTs live 15 minutes. */
     systemCredentials: z.string().default(""),
+    /** Seed file of an operator signing key: with the system user, a revocation cuts at once. */
+    operatorSigningKey: z.string().default(""),
     ca: z.string().default(""),
     urls: z.array(z.string()).default([]),
     replicas: z.int().min(1).max(5).default(3),

@@ -1,0 +1,212 @@
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { Fault, faultText, systemChance, systemClock } from "@capstan/proto";
+import { AgentService } from "@capstan/proto/agent";
+import { agentService } from "./api/agent-service.ts";
+import { compileConfig, type HubConfig, type Override } from "./config/compile.ts";
+import { Hub } from "./hub.ts";
+import type { Term } from "./leader/model.ts";
+import { LeaseKeeper } from "./leader/reconciler.ts";
+import { type HubAuthority, loadAuthority } from "./platform/crypto/authority.ts";
+import { randomId, tokenCrypto } from "./platform/crypto/digests.ts";
+import { loadSealing } from "./platform/crypto/sealing.ts";
+import { loadSigner } from "./platform/crypto/signing.ts";
+import { readFileIfThere, writeFileAtomic } from "./platform/disk/files.ts";
+import { webhookCrypto } from "./platform/git/open.ts";
+import { AskingCredentials } from "./platform/grpc/credentials.ts";
+import { healthService } from "./platform/grpc/health.ts";
+import { reflectionServices } from "./platform/grpc/reflection.ts";
+import { startGrpcServer } from "./platform/grpc/server.ts";
+import { startHttpServer } from "./platform/http/server.ts";
+import { openLog } from "./platform/log/log.ts";
+import { desiredCrypto, openRenderer, openSources } from "./platform/serve/ports.ts";
+import { openStore } from "./platform/serve/store.ts";
+import {
+  clusterStore,
+  desiredStore,
+  documentStore,
+  fleetNotes,
+  guardStore,
+  identityStore,
+  renderMemory,
+  rolloutStore,
+  statusStore,
+} from "./platform/stores/rooms.ts";
+import { rootReader } from "./platform/stores/roots.ts";
+import { bundleVault } from "./platform/stores/vault.ts";
+import { readPush } from "./sources/webhook.ts";
+
+const version = "0.1.0";
+
+/** Serves until the signal aborts. Everything that was opened is closed, in the reverse order. */
+export async function serve(config: HubConfig, signal: AbortSignal): Promise<void> {
+  const log = openLog(config.logLevel, { hub: config.id });
+  const onFault = (fault: Fault) => log.warn({ code: fault.code, err: fault.cause }, faultText(fault));
+  const clock = systemClock;
+  const chance = systemChance;
+  const path = process.env["PATH"] ?? "";
+  const data = resolve(config.data);
+  const authority = await loadAuthority(join(data, "keys"), config.identity, clock.now());
+  const signer = await loadSigner(join(data, "keys", "signing"));
+  const sealing = await loadSealing(join(data, "keys", "sealing"));
+  const names = [...new Set([config.listen.address, "localhost", "127.0.0.1", ...config.listen.names])];
+  const certificate = await authority.server(names, clock.now());
+  const files = { cert: certificate.certFile, key: certificate.keyFile, ca: certificate.caFile };
+  const held: { keeper: LeaseKeeper | undefined } = { keeper: undefined };
+  const keeper = () => held.keeper;
+  const store = await openStore({ config, clock, chance, path, tls: files, keeper, onFault }, signal);
+  for (const warning of store.warnings) log.warn(warning);
+  const { sources, secrets, backend } = await openSources(config, { clock, chance, environment: process.env });
+  const { renderer, isolation } = await openRenderer(config, { clock, path }, signal);
+  log.info({ git: backend, sandbox: isolation.mode, nats: store.natsVersion, reason: isolation.reason }, "opened");
+  const endpoints = endpointsOf(config);
+  const vault = bundleVault(store.stores.bundles, sealing);
+  const { state, records } = store.stores;
+  const hub = new Hub({
+    clock,
+    chance,
+    version,
+    fleet: authority.fleet,
+    config,
+    sources,
+    roots: rootReader(sources),
+    generate: () => {
+      throw new Fault("unsupported", { message: "sets are not generated yet." });
+    },
+    admit: () => [],
+    renderer,
+    crypto: desiredCrypto(signer, sealing),
+    vault,
+    hints: store.stores.hints,
+    memory: store.stores.memory,
+    desk: { authority, signer, users: store.users, crypto: tokenCrypto, endpoints },
+    stores: {
+      identity: identityStore(state),
+      desired: desiredStore(state),
+      status: statusStore(state),
+      clusters: clusterStore(state),
+      documents: documentStore(state),
+      renders: renderMemory(state),
+      rollouts: rolloutStore(state, records),
+      guard: guardStore(state),
+      notes: fleetNotes(state),
+    },
+    log: (level, message, fields) => log[level](fields ?? {}, message),
+  });
+  held.keeper = new LeaseKeeper({
+    hub: config.id,
+    shard: "0",
+    times: config.lease,
+    store: store.stores.lease,
+    clock,
+    nonce: randomId,
+    onLeading: (term, ending) => lead(hub, { term, authority, data, endpoints }, ending),
+    onFault,
+  });
+  const services = [
+    agentService({
+      desk: hub.desk,
+      session: (peer, requests, stop) => hub.session(peer, requests, stop),
+      desired: async (cluster, stop) => (await state.get(`desired.${cluster}`, stop))?.value,
+      chunk: async (hex, n, stop) => (await store.stores.bundles.get(hex, stop))?.[n],
+      assertLeading: () => assertLeading(hub),
+    }),
+  ];
+  const described = [AgentService];
+  const grpc = await startGrpcServer({
+    address: config.listen.address,
+    port: config.listen.grpc,
+    credentials: new AskingCredentials(await readTls(files)),
+    connectionAgeMs: config.identity.connectionAgeMs,
+    services: [
+      ...services,
+      healthService({
+        services: described.map(({ typeName }) => typeName),
+        leading: () => hub.term !== undefined,
+        changed: (stop) => hub.leadershipChanged(stop),
+      }),
+      ...reflectionServices(described),
+    ],
+    onFault: (fault, method) => log.error({ method, err: fault.cause ?? fault }, faultText(fault)),
+  });
+  const http = await startHttpServer(
+    { address: config.listen.address, port: config.listen.http },
+    {
+      ready: () => hub.term !== undefined && store.connected(),
+      metrics: () => "",
+      webhook: async (headers, body) => {
+        const reference = config.sources.webhookSecret;
+        if (reference === undefined) {
+          throw new Fault("bad-config", { message: "the webhook is closed: sources.webhookSecret is not set." });
+        }
+        const hint = readPush({ headers, body }, await secrets.read(reference), webhookCrypto);
+        for (const url of hint?.repositoryURLs ?? []) sources.refresh(url);
+      },
+    },
+  );
+  log.info({ grpc: grpc.port, http: http.port, fleet: authority.fleet }, "listening");
+  const loops = [store.run(signal), sources.start(signal), held.keeper.run(signal)];
+  await Promise.all(loops);
+  await grpc.stop();
+  await http.stop();
+  await store.close();
+}
+
+interface Leading {
+  readonly term: Term;
+  readonly authority: HubAuthority;
+  readonly data: string;
+  readonly endpoints: readonly string[];
+}
+
+/** One term. The first of all makes the first admin's credential, in a file that only its owner reads. */
+async function lead(hub: Hub, { term, authority, data, endpoints }: Leading, signal: AbortSignal): Promise<void> {
+  const leading = hub.lead(term, signal);
+  const file = join(data, "admin.json");
+  while (hub.term === undefined && !signal.aborted)
+    await hub.leadershipChanged(AbortSignal.any([signal, AbortSignal.timeout(1000)]));
+  if (!signal.aborted && (await readFileIfThere(file)) === undefined) {
+    const { text } = await hub.desk.personToken({ name: "admin", roles: ["admin"], ttl: undefined }, signal);
+    const ca = Buffer.from(authority.ca).toString("base64");
+    await writeFileAtomic(file, `${JSON.stringify({ endpoints, ca, token: text }, null, 2)}\n`);
+  }
+  await leading;
+}
+
+function assertLeading(hub: Hub): void {
+  if (hub.term !== undefined) return;
+  throw new Fault("not-leader", { message: "this hub stands by; another one leads.", next: "Ask the other hub." });
+}
+
+function endpointsOf({ listen }: HubConfig): readonly string[] {
+  if (listen.endpoints.length > 0) return listen.endpoints;
+  return [`${listen.names[0] ?? listen.address}:${listen.grpc}`];
+}
+
+async function readTls(files: { readonly cert: string; readonly key: string; readonly ca: string }) {
+  const [ca, cert, key] = await Promise.all([readFile(files.ca), readFile(files.cert), readFile(files.key)]);
+  return { ca, cert, key };
+}
+
+/** `hub serve --config FILE [--set a.b=c]…` */
+async function main(args: readonly string[]): Promise<number> {
+  const file = args[args.indexOf("--config") + 1] ?? "capstan.yaml";
+  const overrides = args.flatMap((arg, index): Override[] => {
+    const [path = "", value = ""] = arg === "--set" ? (args[index + 1] ?? "").split("=") : [];
+    return path === "" ? [] : [{ path: path.split("."), value: /^\d+$/.test(value) ? Number(value) : value }];
+  });
+  const config = compileConfig(await readFile(file, "utf8"), file, overrides);
+  const stop = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
+  await serve(config, stop.signal);
+  return 0;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (thrown) {
+  const fault = Fault.from(thrown);
+  process.stderr.write(`capstan: ${faultText(fault)}\n`);
+  if (fault.code === "internal" && fault.cause instanceof Error) process.stderr.write(`${fault.cause.stack}\n`);
+  process.exitCode = fault.code === "bad-config" ? 64 : 1;
+}

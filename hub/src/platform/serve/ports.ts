@@ -1,0 +1,64 @@
+import { join, resolve } from "node:path";
+import { create } from "@bufbuild/protobuf";
+import type { Chance, Clock } from "@capstan/proto";
+import { SealedKeySchema } from "@capstan/proto/desired";
+import type { HubConfig } from "../../config/compile.ts";
+import type { DesiredCrypto } from "../../distribution/port.ts";
+import type { Sealing, Signer } from "../../identity/port.ts";
+import type { Renderer } from "../../releases/port.ts";
+import { defaultRenderLimits } from "../../render/model.ts";
+import { prepareRender } from "../../render/render.ts";
+import { rulesOf, scheduleOf } from "../../sources/config.ts";
+import { SourcesReconciler } from "../../sources/reconciler.ts";
+import { gunzip, gzip, sha256Digest, sha256Hex } from "../crypto/digests.ts";
+import { openMirror, secretReader } from "../git/open.ts";
+import { openTools } from "../render/open.ts";
+
+/** Compression, hashes, signatures and sealed keys for desired states. */
+export function desiredCrypto(signer: Signer, sealing: Sealing): DesiredCrypto {
+  return {
+    gzip,
+    gunzip,
+    sha256: sha256Digest,
+    sign: (bytes) => signer.sign(bytes),
+    verify: (bytes, signature) => signer.verify(bytes, signature),
+    seal: ({ digest, keyId }, { sealingKey }) => {
+      const { ephemeralPublic, nonce, sealed } = sealing.sealKey({ digest, keyId }, sealingKey);
+      return create(SealedKeySchema, { ephemeralPublic, nonce, sealed });
+    },
+  };
+}
+
+/** Repositories: one mirror each, below the data folder. */
+export async function openSources(
+  config: HubConfig,
+  world: { readonly clock: Clock; readonly chance: Chance; readonly environment: NodeJS.ProcessEnv },
+) {
+  const { clock, chance, environment } = world;
+  const directory = join(resolve(config.data), "git");
+  const { mirror, backend } = await openMirror({ directory, path: environment["PATH"] ?? "", clock });
+  const secrets = secretReader(environment);
+  const sources = new SourcesReconciler({
+    mirror,
+    secrets,
+    rules: rulesOf(config.sources),
+    schedule: scheduleOf(config.sources),
+    concurrency: config.sources.concurrency,
+    fetchTimeoutMs: 120_000,
+    clock,
+    chance,
+  });
+  return { sources, secrets, backend };
+}
+
+/** Helm and Kustomize in their sandbox, and plain directories. */
+export async function openRenderer(
+  config: HubConfig,
+  world: { readonly clock: Clock; readonly path: string },
+  signal: AbortSignal,
+): Promise<{ readonly renderer: Renderer; readonly isolation: { readonly mode: string; readonly reason: string } }> {
+  const directory = join(resolve(config.data), "render");
+  const { tools, isolation } = await openTools({ directory, config: config.render, ...world }, signal);
+  const ports = { tools, sha256: sha256Hex, limits: defaultRenderLimits };
+  return { renderer: { prepare: (request, stop) => prepareRender(request, ports, stop) }, isolation };
+}
