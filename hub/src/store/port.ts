@@ -26,8 +26,8 @@ export interface StateStore {
   /** The revision of the write. */
   put(key: string, value: Uint8Array, signal: AbortSignal): Promise<bigint>;
   /**
-   * Many writes in flight at once, not atomic: on a fault some may stand. Revisions in the order given; the order of two
-   * writes of one call is not kept, so name each key once.
+   * Many writes at once: in atomic batches of up to 1,000 where the server knows them (2.12), else all in flight. On a fault
+   * some batches may stand. Revisions in the order given. Name each key once.
    */
   putMany(writes: readonly Write[], signal: AbortSignal): Promise<bigint[]>;
   /** A missing key is no error. */

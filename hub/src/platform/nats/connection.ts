@@ -143,12 +143,16 @@ function down(): Fault {
   });
 }
 
+/** Whether the connected server is of this version or later. */
+export function isAtLeast(connection: NatsConnection, major: number, minor: number): boolean {
+  const [foundMajor = 0, foundMinor = 0] = (connection.info?.version ?? "0.0").split(".").map(Number);
+  return foundMajor > major || (foundMajor === major && foundMinor >= minor);
+}
+
 function refuseOld(connection: NatsConnection): void {
-  const version = connection.info?.version ?? "0.0.0";
-  const [major = 0, minor = 0] = version.split(".").map(Number);
-  if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) return;
+  if (isAtLeast(connection, ...oldest)) return;
   throw new Fault("nats-too-old", {
-    message: `expected a NATS server of version ${oldest.join(".")} or later, found ${version}.`,
+    message: `expected a NATS server of version ${oldest.join(".")} or later, found ${connection.info?.version}.`,
     next: "Upgrade the server: older ones cannot refuse a stale leader's writes.",
   });
 }

@@ -37,7 +37,15 @@ export async function publish(
   publication: Publication,
   signal: AbortSignal,
 ): Promise<Acknowledged | WrongSequence> {
-  const answer = await request(connection, publication, signal);
+  return interpret(await request(connection, publication, signal));
+}
+
+/** What a stream's answer to a publish says. Faults as of `publish`. */
+export function interpretAck(data: Uint8Array): Acknowledged | WrongSequence {
+  return interpret(JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>);
+}
+
+function interpret(answer: Readonly<Record<string, unknown>>): Acknowledged | WrongSequence {
   const error = answer["error"];
   if (typeof error !== "object" || error === null) return { kind: "stored", sequence: BigInt(Number(answer["seq"])) };
   const { err_code: code, description } = error as { err_code?: number; description?: string };

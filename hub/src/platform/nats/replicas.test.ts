@@ -74,20 +74,20 @@ cluster { name: c, host: 127.0.0.1, port: ${route}, routes: [${routes.map((r) =>
   });
 
   it("writes many fenced keys, also from several callers at once, and reads each back at once", async (t) => {
-    const writes = Array.from({ length: 300 }, (_, i) => ({
+    const writes = Array.from({ length: 1000 }, (_, i) => ({
       key: stateKey("desired", `c-${i}`),
       value: text(String(i)),
     }));
     const started = performance.now();
     await stores.state.putMany(writes, never);
-    t.diagnostic(`300 fenced writes: ${Math.round(performance.now() - started)} ms`);
+    t.diagnostic(`1,000 fenced writes: ${Math.round(performance.now() - started)} ms`);
     await Promise.all(
       Array.from({ length: 40 }, async (_, i) => {
         await stores.state.put(stateKey("pin", `p${i}`), text("new"), never);
         assert.equal(new TextDecoder().decode((await stores.state.get(stateKey("pin", `p${i}`), never))?.value), "new");
       }),
     );
-    assert.equal((await stores.state.list(statePrefix("desired"), never)).length, 300);
+    assert.equal((await stores.state.list(statePrefix("desired"), never)).length, 1000);
     for (const word of ["a", "b", "c"]) await stores.records.append("r", text(word), never);
     assert.equal((await stores.records.read("r", never)).length, 3);
   });

@@ -3,9 +3,11 @@ import { deflateRaw, inflateRaw } from "node:zlib";
 import { type Clock, Fault } from "@capstan/proto";
 import type { NatsConnection } from "nats";
 import type { Entry, Fence, StateStore, Write } from "../../store/port.ts";
-import { publish } from "./publish.ts";
+import { cutBatches, knowsBatches, publishBatch } from "./batch.ts";
+import { type Acknowledged, type Publication, publish, type WrongSequence } from "./publish.ts";
 import { inParallel, type ReadFrom, readEachLast, readLast, type StoredMessage } from "./read.ts";
 import { streamNames } from "./streams.ts";
+import type { Turn } from "./turn.ts";
 
 /** What a state store stands on. */
 export interface StateOptions {
@@ -13,6 +15,8 @@ export interface StateOptions {
   readonly replicas: number;
   readonly fence: Fence;
   readonly clock: Clock;
+  /** Where several servers hold the stream, they handle one write of a fence at a time: others are sent back. */
+  readonly turn: Turn | undefined;
   /** Told of every sequence that the server has acknowledged or shown. */
   observe(sequence: bigint): void;
 }
@@ -53,43 +57,55 @@ export class NatsStateStore implements StateStore {
   }
 
   async put(key: string, value: Uint8Array, signal: AbortSignal): Promise<bigint> {
-    const headers: Record<string, string> = {};
-    let bytes = value;
-    // Agents read desired states by themselves; their publisher has compressed them already.
-    if (value.length >= deflateFrom && !key.startsWith("desired.")) {
-      bytes = await deflate(value);
-      headers[encodingHeader] = "deflate";
-    }
-    if (bytes.length > maxValueBytes || value.length > maxInflatedBytes)
-      throw tooLarge(key, value.length, bytes.length);
-    return this.#write({ key, value: bytes, headers }, signal);
+    const publication = await encode({ key, value });
+    return this.#fenced((fence) => {
+      const headers = { ...publication.headers, ...fence };
+      return publish(this.#options.connection, { ...publication, headers }, signal);
+    }, signal);
   }
 
-  putMany(writes: readonly Write[], signal: AbortSignal): Promise<bigint[]> {
-    // A replicated stream handles one fenced write at a time: more in flight would only be sent back.
-    const width = this.#options.replicas > 1 ? 1 : 256;
-    return inParallel(writes, width, (write) => this.put(write.key, write.value, signal));
+  async putMany(writes: readonly Write[], signal: AbortSignal): Promise<bigint[]> {
+    const { connection, replicas } = this.#options;
+    if (writes.length <= 1 || !knowsBatches(connection)) {
+      return inParallel(writes, replicas > 1 ? 1 : 256, (write) => this.put(write.key, write.value, signal));
+    }
+    const publications = await Promise.all(writes.map(encode));
+    const revisions: bigint[] = [];
+    for (const batch of cutBatches(publications)) revisions.push(...(await this.#putBatch(batch, signal)));
+    return revisions;
   }
 
   async delete(key: string, signal: AbortSignal): Promise<void> {
     const headers = { "KV-Operation": "DEL", "Nats-TTL": `${markerTtl}s` };
-    await this.#write({ key, value: new Uint8Array(), headers }, signal);
+    const publication = { subject: root + key, value: new Uint8Array() };
+    await this.#fenced((fence) => {
+      return publish(this.#options.connection, { ...publication, headers: { ...headers, ...fence } }, signal);
+    }, signal);
   }
 
-  async #write(
-    write: { key: string; value: Uint8Array; headers: Readonly<Record<string, string>> },
+  /** The revisions of a batch: its messages stand one after another. */
+  async #putBatch(batch: readonly Publication[], signal: AbortSignal): Promise<bigint[]> {
+    const last = await this.#fenced((fence) => {
+      const fenced = batch.map((p, i) => (i === 0 ? { ...p, headers: { ...p.headers, ...fence } } : p));
+      return publishBatch(this.#options.connection, fenced, signal);
+    }, signal);
+    return batch.map((_, i) => last - BigInt(batch.length - 1 - i));
+  }
+
+  /** Sends with the fence as it stands, again where our own renewal has moved it. */
+  async #fenced(
+    send: (fence: Readonly<Record<string, string>>) => Promise<Acknowledged | WrongSequence>,
     signal: AbortSignal,
   ): Promise<bigint> {
-    const { connection, fence, clock, observe } = this.#options;
+    const { fence, clock, observe, turn } = this.#options;
     let lease = fence.current();
     for (;;) {
       if (lease === undefined) throw notLeader("the lease is not ours");
       const headers = {
-        ...write.headers,
         "Nats-Expected-Last-Subject-Sequence": String(lease),
         "Nats-Expected-Last-Subject-Sequence-Subject": `${root}lease.${fence.shard}`,
       };
-      const answer = await publish(connection, { subject: root + write.key, value: write.value, headers }, signal);
+      const answer = await (turn === undefined ? send(headers) : turn.run(() => send(headers)));
       if (answer.kind === "stored") {
         observe(answer.sequence);
         return answer.sequence;
@@ -99,12 +115,19 @@ export class NatsStateStore implements StateStore {
         lease = fence.current();
         continue;
       }
-      // Our own renewal may have moved the lease while this write was on its way: then it goes out once more.
       const now = await fence.settled(signal);
       if (now === lease) throw notLeader(`the server refused a write fenced by lease ${lease}`);
       lease = now;
     }
   }
+}
+
+/** A write as it goes out. Agents read desired states by themselves, and their publisher has compressed them already. */
+async function encode({ key, value }: Write): Promise<Publication> {
+  const plain = value.length < deflateFrom || key.startsWith("desired.");
+  const bytes = plain ? value : new Uint8Array(await deflate(value));
+  if (bytes.length > maxValueBytes || value.length > maxInflatedBytes) throw tooLarge(key, value.length, bytes.length);
+  return { subject: root + key, value: bytes, headers: plain ? {} : { [encodingHeader]: "deflate" } };
 }
 
 async function toEntry(message: StoredMessage): Promise<Entry | undefined> {

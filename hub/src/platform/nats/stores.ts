@@ -8,6 +8,7 @@ import { NatsAuditLog, NatsHints, NatsRecordLog } from "./logs.ts";
 import { NatsMemory } from "./memory.ts";
 import { NatsStateStore } from "./state.ts";
 import { ensureStreams, type StreamOptions } from "./streams.ts";
+import { Turn } from "./turn.ts";
 
 /** What the stores of one hub stand on. */
 export interface NatsStoresOptions extends StreamOptions {
@@ -32,10 +33,11 @@ export interface NatsStores extends Stores {
 export async function openNatsStores(options: NatsStoresOptions, signal: AbortSignal): Promise<NatsStores> {
   const { connection, replicas, fence, clock, onFault } = options;
   // The three know one another: writes tell the memory what they saw, the memory reads and writes its own key.
+  const turn = replicas > 1 ? new Turn() : undefined;
   const observe = (sequence: bigint) => memory.observe(sequence);
-  const state = new NatsStateStore({ connection, replicas, fence, clock, observe });
+  const state = new NatsStateStore({ connection, replicas, fence, clock, turn, observe });
   const memory: NatsMemory = new NatsMemory({ connection, state, file: options.memoryFile });
-  const lease = new NatsLeaseStore(connection, replicas, (sequence) => {
+  const lease = new NatsLeaseStore({ connection, replicas, turn }, (sequence) => {
     observe(sequence);
     memory.save().catch((thrown: unknown) => onFault(Fault.from(thrown)));
   });

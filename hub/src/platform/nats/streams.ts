@@ -1,4 +1,5 @@
 import type { JetStreamManager, NatsConnection, StreamConfig } from "nats";
+import { knowsBatches } from "./batch.ts";
 import { natsFault } from "./publish.ts";
 
 /** The hub's four streams (design §3.1). */
@@ -19,7 +20,8 @@ export const defaultKeepFor = 400 * 24 * 3600 * 1000;
 export async function ensureStreams(connection: NatsConnection, options: StreamOptions): Promise<void> {
   try {
     const manager = await connection.jetstreamManager();
-    for (const config of streamConfigs(options)) await ensureStream(manager, config);
+    const atomic = knowsBatches(connection);
+    for (const config of streamConfigs(options, atomic)) await ensureStream(manager, config);
   } catch (thrown) {
     throw natsFault(thrown);
   }
@@ -31,7 +33,9 @@ async function ensureStream(
 ): Promise<void> {
   try {
     const { config: found } = await manager.streams.info(config.name);
-    const same = found.num_replicas === config.num_replicas && found.max_age === (config.max_age ?? 0);
+    const atomic = (stream: object) => "allow_atomic" in stream && stream.allow_atomic === true;
+    const sameKeeping = found.num_replicas === config.num_replicas && found.max_age === (config.max_age ?? 0);
+    const same = sameKeeping && atomic(found) === atomic(config);
     if (!same) await manager.streams.update(config.name, config);
   } catch (thrown) {
     if (!isStreamMissing(thrown)) throw thrown;
@@ -45,7 +49,10 @@ export function isStreamMissing(thrown: unknown): boolean {
   return error?.err_code === 10059;
 }
 
-function streamConfigs({ replicas, keepFor }: StreamOptions): (Partial<StreamConfig> & { name: string })[] {
+function streamConfigs(
+  { replicas, keepFor }: StreamOptions,
+  atomic: boolean,
+): (Partial<StreamConfig> & { name: string })[] {
   const common = { num_replicas: replicas, storage: "file", retention: "limits", allow_direct: true } as StreamConfig;
   const nanos = keepFor * 1_000_000;
   return [
@@ -58,6 +65,7 @@ function streamConfigs({ replicas, keepFor }: StreamOptions): (Partial<StreamCon
       deny_delete: true,
       // Markers of deleted keys go after a while.
       ...{ allow_msg_ttl: true },
+      ...(atomic ? { allow_atomic: true } : {}),
     },
     { ...common, name: streamNames.records, subjects: ["record.>"], max_age: nanos },
     { ...common, name: streamNames.bundles, subjects: ["bundle.>"], max_msgs_per_subject: 1 },
