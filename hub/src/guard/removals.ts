@@ -1,16 +1,6 @@
 import type { ClusterId, Digest, Instant } from "@capstan/proto";
 import { Fault } from "@capstan/proto";
-import type {
-  Approval,
-  GuardInput,
-  GuardResult,
-  GuardRule,
-  HeldList,
-  HoldingCounts,
-  PastRemoval,
-  Removal,
-  Share,
-} from "./model.ts";
+import type { Approval, GuardInput, GuardResult, GuardRule, HeldList, HoldingCounts, Removal, Share } from "./model.ts";
 
 const day = 24 * 3_600_000;
 const approvalLife = 14 * day;
@@ -30,10 +20,11 @@ export function countHoldings(holdings: Iterable<Removal>): HoldingCounts {
 
 /**
  * Which removals may go, and which a person must look at first. A list that breaks a limit is held whole: letting a few of
- * a mistaken list through would not be safer. Sets marked ephemeral have no guard.
+ * a mistaken list through would not be safer. Sets marked ephemeral have no guard. Linear in what it is given.
  */
 export function holdRemovals(input: GuardInput): GuardResult {
-  const counted = input.removals.filter((one) => !isFree(one, input) && !isApproved(one, input));
+  const approved = approvedPlaces(input);
+  const counted = input.removals.filter((one) => !isFree(one, input) && !approved.has(lineOf(one)));
   const past = input.history.filter((one) => input.now - one.at < day && !one.approved && !isFree(one, input));
   const reasons = new Map<Removal, Map<GuardRule, string>>();
   const hold = (list: readonly Removal[], rule: GuardRule, text: string) => {
@@ -42,38 +33,48 @@ export function holdRemovals(input: GuardInput): GuardResult {
       reasons.set(one, mine.set(rule, text));
     }
   };
-  for (const [set, list] of grouped(counted.filter(isLoss), (one) => one.set))
-    holdSet(set, list, { input, past, hold });
-  for (const [cluster, list] of grouped(counted, (one) => one.cluster))
-    holdCluster(cluster, list, { input, past, hold });
   const losses = counted.filter(isLoss);
-  const before = past.filter(isLoss).length;
-  if (losses.length + before > input.limits.fleet) {
-    hold(losses, "fleet-limit", overText("the fleet", losses.length, before, input.limits.fleet));
+  const before = past.filter(isLoss);
+  const earlier = grouped(before, setOf);
+  const going = grouped(input.removals.filter(isLoss), setOf);
+  for (const [set, list] of grouped(losses, setOf)) {
+    const numbers = { before: earlier.get(set)?.length ?? 0, going: going.get(set)?.length ?? 0 };
+    holdSet(set, list, { input, numbers, hold });
+  }
+  const away = grouped(past, clusterOf);
+  for (const [cluster, list] of grouped(counted, clusterOf)) {
+    holdCluster(cluster, list, { input, numbers: { before: away.get(cluster)?.length ?? 0 }, hold });
+  }
+  if (losses.length + before.length > input.limits.fleet) {
+    hold(losses, "fleet-limit", overText("the fleet", losses.length, before.length, input.limits.fleet));
   }
   const allowed = input.removals.filter((one) => !reasons.has(one));
   return { allowed, held: listsOf(reasons, input.hash) };
 }
 
-interface Holding {
+interface Holding<Numbers> {
   readonly input: GuardInput;
-  readonly past: readonly PastRemoval[];
+  /** `before`: removed in the last 24 hours; `going`: all that are asked for now, approved ones among them. */
+  readonly numbers: Numbers;
   hold(list: readonly Removal[], rule: GuardRule, text: string): void;
 }
 
-function holdSet(set: string, list: readonly Removal[], { input, past, hold }: Holding): void {
-  const before = past.filter((one) => isLoss(one) && one.set === set).length;
+type SetNumbers = { readonly before: number; readonly going: number };
+
+function holdSet(set: string, list: readonly Removal[], { input, numbers, hold }: Holding<SetNumbers>): void {
+  const { before, going } = numbers;
   const now = input.counts.sets.get(set) ?? 0;
-  const going = input.removals.filter((one) => isLoss(one) && one.set === set).length;
   if (going >= now) hold(list, "last-of-set", `nothing of ${set} would be left`);
   const limit = limitOf(input.sets.get(set)?.limit ?? input.limits.set, now + before);
   if (list.length + before > limit) hold(list, "share-of-set", overText(set, list.length, before, limit));
 }
 
-function holdCluster(cluster: ClusterId, list: readonly Removal[], { input, past, hold }: Holding): void {
-  const before = past.filter((one) => one.cluster === cluster).length;
-  const now = input.counts.clusters.get(cluster) ?? 0;
-  const limit = limitOf(input.limits.cluster, now + before);
+type ClusterNumbers = Pick<SetNumbers, "before">;
+
+function holdCluster(cluster: ClusterId, list: readonly Removal[], holding: Holding<ClusterNumbers>): void {
+  const { input, numbers, hold } = holding;
+  const { before } = numbers;
+  const limit = limitOf(input.limits.cluster, (input.counts.clusters.get(cluster) ?? 0) + before);
   if (list.length + before > limit) hold(list, "share-of-cluster", overText(cluster, list.length, before, limit));
 }
 
@@ -94,14 +95,25 @@ function isFree({ set }: Removal, input: GuardInput): boolean {
   return set !== null && input.sets.get(set)?.ephemeral === true;
 }
 
-/** An approval is used up by the removal that it allowed. */
-function isApproved(removal: Removal, { approvals, history, now }: GuardInput): boolean {
-  const valid = approvals.filter(({ at, list }) => now - at < approvalLife && list.some((one) => isSame(one, removal)));
-  return valid.some(({ at }) => !history.some((past) => past.at >= at && isSame(past, removal)));
+/** Places that an approval in force covers; it is used up by the removal that it allowed. */
+function approvedPlaces({ approvals, history, now }: GuardInput): ReadonlySet<string> {
+  const since = new Map<string, Instant>();
+  for (const { at, list } of approvals) {
+    if (now - at >= approvalLife) continue;
+    for (const one of list) since.set(lineOf(one), Math.max(at, since.get(lineOf(one)) ?? at));
+  }
+  for (const past of history) {
+    if (past.at >= (since.get(lineOf(past)) ?? Number.POSITIVE_INFINITY)) since.delete(lineOf(past));
+  }
+  return new Set(since.keys());
 }
 
-function isSame(a: Pick<Removal, "target" | "cluster">, b: Pick<Removal, "target" | "cluster">): boolean {
-  return a.target === b.target && a.cluster === b.cluster;
+function setOf(one: Removal): string | null {
+  return one.set;
+}
+
+function clusterOf(one: Removal): ClusterId {
+  return one.cluster;
 }
 
 function grouped<Key>(list: readonly Removal[], keyOf: (one: Removal) => Key | null): Map<Key, Removal[]> {
