@@ -26,6 +26,8 @@ export class Kinds {
   readonly #client: KubeClient;
   #byKind = new Map<string, Resource>();
   #preferred = new Map<string, Resource>();
+  /** Groups of which the server could not ask all: their kinds are unknown, not absent. */
+  #silent = new Set<string>();
   #loading: Promise<void> | undefined;
   #loadedAt = Number.NEGATIVE_INFINITY;
 
@@ -41,12 +43,20 @@ export class Kinds {
     return this.#byKind.get(exact(kind));
   }
 
-  /** The resource of a kind in the version that its group prefers. */
+  /**
+   * The resource of a kind in the version that its group prefers; undefined: it is not served. Throws `cluster-unreachable`
+   * where that cannot be told, as the group's own server does not answer: its objects are there, though nobody sees them.
+   */
   async findAny(kind: { readonly group: string; readonly kind: string }, signal: AbortSignal) {
     const known = this.#preferred.get(loose(kind));
     if (known !== undefined) return known;
     await this.#refreshIfOld(signal);
-    return this.#preferred.get(loose(kind));
+    const found = this.#preferred.get(loose(kind));
+    if (found !== undefined || !this.#silent.has(kind.group)) return found;
+    throw new Fault("cluster-unreachable", {
+      message: `the server behind API group ${kind.group} does not answer, so that nothing is known of its ${kind.kind}s.`,
+      next: "See the APIService of that group.",
+    });
   }
 
   /** A request for the kind was answered that it is not served: it is looked up again next time. */
@@ -74,12 +84,14 @@ export class Kinds {
 
   async #load(signal: AbortSignal): Promise<void> {
     const found: Resource[] = [];
+    const silent = new Set<string>();
     for (const path of ["/api", "/apis"]) {
-      const body = await this.#get(path, signal);
-      found.push(
-        ...(body["kind"] === "APIGroupDiscoveryList" ? readAggregated(body) : await this.#legacy(path, body, signal)),
-      );
+      const body = (await this.#get(path, signal)) ?? {};
+      for (const group of staleGroups(body)) silent.add(group);
+      const whole = body["kind"] === "APIGroupDiscoveryList";
+      found.push(...(whole ? readAggregated(body) : await this.#legacy(body, silent, signal)));
     }
+    this.#silent = silent;
     this.#byKind = new Map(found.map((resource) => [exact(resource), resource]));
     this.#preferred = new Map();
     for (const resource of found) {
@@ -89,32 +101,32 @@ export class Kinds {
     this.#loadedAt = performance.now();
   }
 
-  async #legacy(path: string, body: Fields, signal: AbortSignal): Promise<readonly Resource[]> {
-    const groups = path === "/api" ? maps(body["versions"], "v") : maps(body["groups"]);
-    const versions =
-      path === "/api"
-        ? ["v1"]
-        : groups.flatMap((group) => maps(group["versions"]).map((version) => text(version, "groupVersion")));
+  /** Servers older than 1.27: one request a group version. */
+  async #legacy(body: Fields, silent: Set<string>, signal: AbortSignal): Promise<readonly Resource[]> {
+    const core = body["kind"] === "APIVersions";
+    const named = maps(body["groups"]).flatMap((group) =>
+      maps(group["versions"]).map((one) => text(one, "groupVersion")),
+    );
     const found: Resource[] = [];
-    for (const groupVersion of versions) {
-      const list = await this.#get(path === "/api" ? "/api/v1" : `/apis/${groupVersion}`, signal);
-      found.push(...readLegacy(list, groupVersion));
+    for (const groupVersion of core ? ["v1"] : named) {
+      const list = await this.#get(core ? "/api/v1" : `/apis/${groupVersion}`, signal);
+      if (list === undefined) silent.add(groupOf(groupVersion));
+      else found.push(...readLegacy(list, groupVersion));
     }
     return found;
   }
 
-  async #get(path: string, signal: AbortSignal): Promise<Fields> {
+  /** Undefined: the server of an aggregated group does not answer. */
+  async #get(path: string, signal: AbortSignal): Promise<Fields | undefined> {
     const answer = await this.#client.send({ method: "GET", path, accept: aggregated }, signal);
     if (answer.status === 200 && isMap(answer.body)) return answer.body;
-    // A group whose aggregated server is down answers 503; its kinds are unknown until it is back.
-    if (path.startsWith("/apis/")) return {};
-    throw new Fault(
-      answer.status === 401 ? "not-signed-in" : answer.status === 403 ? "not-allowed" : "cluster-unreachable",
-      {
-        message: `the API server answered ${answer.status} to ${path}, where its kinds are listed.`,
-        next: "See that the agent's account is valid and may read discovery (system:discovery).",
-      },
-    );
+    if (path.startsWith("/apis/") && answer.status >= 500) return undefined;
+    const code =
+      answer.status === 401 ? "not-signed-in" : answer.status === 403 ? "not-allowed" : "cluster-unreachable";
+    throw new Fault(code, {
+      message: `the API server answered ${answer.status} to ${path}, where its kinds are listed.`,
+      next: "See that the agent's account is valid and may read discovery (system:discovery).",
+    });
   }
 }
 
@@ -143,14 +155,24 @@ function readAggregated(body: Fields): readonly Resource[] {
   });
 }
 
+/** Groups with a version that the server could not ask its own server about just now. */
+function staleGroups(body: Fields): readonly string[] {
+  return maps(body["items"])
+    .filter((group) => maps(group["versions"]).some((version) => version["freshness"] === "Stale"))
+    .map((group) => (isMap(group["metadata"]) ? text(group["metadata"], "name") : ""));
+}
+
+function groupOf(groupVersion: string): string {
+  return groupVersion.includes("/") ? groupVersion.slice(0, groupVersion.indexOf("/")) : "";
+}
+
 function readLegacy(body: Fields, groupVersion: string): readonly Resource[] {
-  const slash = groupVersion.indexOf("/");
-  const group = slash < 0 ? "" : groupVersion.slice(0, slash);
+  const group = groupOf(groupVersion);
   return maps(body["resources"])
     .filter((resource) => !text(resource, "name").includes("/"))
     .map((resource) => ({
       group,
-      version: groupVersion.slice(slash + 1),
+      version: groupVersion.slice(groupVersion.indexOf("/") + 1),
       kind: text(resource, "kind"),
       plural: text(resource, "name"),
       namespaced: resource["namespaced"] === true,
@@ -166,9 +188,8 @@ function loose(kind: { readonly group: string; readonly kind: string }): string 
   return `${kind.group}/${kind.kind}`;
 }
 
-function maps(value: unknown, wrap?: string): readonly Fields[] {
-  if (!Array.isArray(value)) return [];
-  return value.map((item: unknown) => (isMap(item) ? item : wrap === undefined ? {} : { [wrap]: item }));
+function maps(value: unknown): readonly Fields[] {
+  return Array.isArray(value) ? value.filter(isMap) : [];
 }
 
 function text(holder: Fields, field: string): string {
