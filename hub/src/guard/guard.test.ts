@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { type ClusterId, type Digest, Fault, parseClusterId, targetKey } from "@capstan/proto";
 import { type Approval, defaultLimits, defaultObjectLimit, type GuardInput, type Removal } from "./model.ts";
 import { holdPrunes } from "./objects.ts";
-import { approveList, countHoldings, holdRemovals } from "./removals.ts";
+import { approveList, countHoldings, forget, holdRemovals } from "./removals.ts";
 
 const hour = 3_600_000;
 const now = Date.UTC(2026, 0, 2);
@@ -107,6 +107,20 @@ test("an approval binds exactly its list, and each removal once", () => {
   assert.deepEqual([more.allowed.length, more.held[0]?.list.length], [3, 2]);
   const used = [{ ...target("web", 0), at: now + 1, approved: true }];
   assert.equal(holdRemovals({ ...input("web", 10, [0, 3], { history: used }), ...after }).allowed.length, 0);
+});
+
+test("what an approval allowed stays used when the removal is forgotten", () => {
+  const shown = holdRemovals(input("web", 10, [0, 1]));
+  const digest = shown.held[0]?.digest ?? hash("");
+  const approval = approveList(shown, "web", digest, { by: "mira", reason: "", at: now });
+  const history = [{ ...target("web", 0), at: now + hour, approved: true }];
+  const kept = forget({ history, approvals: [approval] }, now + 2 * hour);
+  assert.deepEqual(
+    kept.approvals.map(({ list }) => list.map((one) => one.target)),
+    [["argocd/web-1"]],
+  );
+  assert.deepEqual(forget(kept, now + 26 * hour).history, []);
+  assert.deepEqual(forget(kept, now + 15 * 24 * hour).approvals, []);
 });
 
 test("an approval of a list that has changed is refused", () => {

@@ -108,6 +108,25 @@ function approvedPlaces({ approvals, history, now }: GuardInput): ReadonlySet<st
   return new Set(since.keys());
 }
 
+/** What the guard remembers between questions. */
+export type Remembered = Pick<GuardInput, "history" | "approvals">;
+
+/**
+ * What is worth keeping: removals of the last 24 hours, and approvals in force less the lines that were used. Without this
+ * an approval would be good again once the removal that used it up is forgotten.
+ */
+export function forget({ history, approvals }: Remembered, now: Instant): Remembered {
+  const used = (one: Approval["list"][number], at: Instant) =>
+    (last.get(lineOf(one)) ?? Number.NEGATIVE_INFINITY) >= at;
+  const last = new Map<string, Instant>();
+  for (const past of history) last.set(lineOf(past), Math.max(past.at, last.get(lineOf(past)) ?? past.at));
+  const left = approvals.map((one) => ({ ...one, list: one.list.filter((place) => !used(place, one.at)) }));
+  return {
+    history: history.filter(({ at }) => now - at < day),
+    approvals: left.filter(({ at, list }) => now - at < approvalLife && list.length > 0),
+  };
+}
+
 function setOf(one: Removal): string | null {
   return one.set;
 }
