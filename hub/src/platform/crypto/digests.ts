@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { type Digest, Fault } from "@capstan/proto";
 import type { TokenCrypto } from "../../identity/port.ts";
@@ -22,12 +22,6 @@ export const tokenCrypto: TokenCrypto = {
 /** 128 random bits as text: nonces of terms, ids of audit entries. */
 export function randomId(): string {
   return randomUUID();
-}
-
-/** Whether two secrets or hashes are the same, in a time that does not tell where they differ. */
-export function sameSecret(a: string, b: string): boolean {
-  const [left, right] = [createHash("sha256").update(a).digest(), createHash("sha256").update(b).digest()];
-  return timingSafeEqual(left, right);
 }
 
 /** The same bytes for the same input: no time and no name in the header. */

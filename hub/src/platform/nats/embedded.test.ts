@@ -110,13 +110,13 @@ describe("the embedded server", () => {
   it("tells a full disk by its name, and goes on when there is room again", async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "capstan-nats-"));
     try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=40m", "tmpfs", folder], { stdio: "ignore" });
+      execFileSync("/usr/bin/env", ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", folder], { stdio: "ignore" });
     } catch {
       t.skip("needs the right to mount a small tmpfs");
       return;
     }
     t.after(() => {
-      execFileSync("umount", ["-l", folder]);
+      execFileSync("/usr/bin/env", ["umount", "-l", folder]);
       rmSync(folder, { recursive: true, force: true });
     });
     const world = await NatsWorld.start({ folder: join(folder, "nats") });
@@ -130,7 +130,7 @@ describe("the embedded server", () => {
         for (let i = 0; i < 60; i++) await stores.bundles.put(`f${i}`, bundle, never);
       };
       await assert.rejects(fill(), isFault("store-full"));
-      execFileSync("mount", ["-o", "remount,size=200m", folder]);
+      execFileSync("/usr/bin/env", ["mount", "-o", "remount,size=200m", folder]);
       await reached(
         "writes again",
         async () => {

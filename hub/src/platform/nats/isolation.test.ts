@@ -39,10 +39,7 @@ describe("an agent that was taken over (the attack table of isolation)", () => {
     hub = await world.connectHub();
     a = (await world.agent("a")).connection;
     b = (await world.agent("b")).connection;
-    const subscription = b.subscribe("hint.b");
-    (async () => {
-      for await (const message of subscription) hintsOfB.push(message.string());
-    })();
+    b.subscribe("hint.b", { callback: (_, message) => void hintsOfB.push(message.string()) });
     await b.flush();
   });
   after(() => world.end());
