@@ -85,14 +85,18 @@ describe("joining", () => {
 
   it("sends nothing to a server that is not under the token's CA", async () => {
     const heard = hub.enrolled.length;
-    const keeper = keeperOf(new Memory(), { token: `x.y.${"0".repeat(64)}` });
+    const keeper = keeperOf(new Memory(), { token: hub.token.replace(hub.ca.pin, "0".repeat(64)) });
     assert.equal(await code(keeper.enroll(signal)), "certificate-refused");
     assert.equal(hub.enrolled.length, heard);
   });
 
   it("tells a refused token, and shows no token that it cannot read", async () => {
-    const keeper = keeperOf(new Memory(), { token: `wrong.secret.${hub.ca.pin}` });
+    const keeper = keeperOf(new Memory(), { token: hub.token.replace("sss", "xxx") });
     assert.equal(await code(keeper.enroll(signal)), "token-refused");
+    const heard = hub.enrolled.length;
+    const other = keeperOf(new Memory(), { token: hub.token.replace("join.a.", "join.b.") });
+    assert.equal(await code(other.enroll(signal)), "token-refused");
+    assert.equal(hub.enrolled.length, heard);
     assert.throws(
       () => parseJoinToken("hunter2"),
       (thrown) => thrown instanceof Fault && !thrown.message.includes("hunter2"),

@@ -19,7 +19,7 @@ import {
 } from "./model.ts";
 import type { AgentCrypto, IdentityCalls, IdentityStore } from "./port.ts";
 import { proofBytes, renewAt, renewBackoff } from "./renewal.ts";
-import type { JoinToken } from "./token.ts";
+import { checkToken, type JoinToken } from "./token.ts";
 import { firstKeys, hex, nextKeys } from "./verification.ts";
 
 /** What the keeper of the identity works with. */
@@ -73,13 +73,7 @@ export class IdentityKeeper {
   /** One try to enrol. Faults that no retry changes are not retryable. */
   async enroll(signal: AbortSignal): Promise<void> {
     const { who, versions } = this.#ports;
-    const token = await this.#ports.joinToken();
-    if (token === undefined) {
-      throw new Fault("token-refused", {
-        message: `cluster ${who.cluster} has no identity yet, and no join token was given.`,
-        next: "Make one with `capstan cluster add ID` and pass it with --join-token-file.",
-      });
-    }
+    const token = checkToken(await this.#ports.joinToken(), who.cluster);
     const keys = await this.#pendingKeys(signal);
     const request = create(EnrollRequestSchema, { token: token.text, ...who, ...this.#publics(keys), versions });
     const answer = await this.#anyHub((endpoint) => this.#ports.calls.enroll(endpoint, token.pin, request, signal));

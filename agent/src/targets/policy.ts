@@ -3,6 +3,7 @@ import {
   type DeletionGuard,
   type DesiredTarget,
   FailurePolicy,
+  type IgnoreDifference,
   Removal,
   type Tombstone,
   Mode as WireMode,
@@ -15,20 +16,16 @@ import {
   type RemovalInput,
   type ServiceAccount,
 } from "../apply/model.ts";
+import type { IgnoreRule } from "../drift/ignore.ts";
 
 /** The key of a target or tombstone. */
 export function keyOf(named: { readonly namespace: string; readonly name: string }): TargetKey {
   return targetKey(named.namespace, named.name);
 }
 
-const width: Record<Mode, number> = { Observe: 0, AdoptIfNoDiff: 1, Enforce: 2 };
-
-/** The mode in force: the target's, but never wider than the cluster's where that is set. */
+/** The mode in force: the target's own; but in an observed cluster nothing is ever written. */
 export function modeOf(target: WireMode, cluster: WireMode): Mode {
-  const own = plainMode(target);
-  if (cluster === WireMode.UNSPECIFIED) return own;
-  const limit = plainMode(cluster);
-  return width[own] <= width[limit] ? own : limit;
+  return cluster === WireMode.OBSERVE ? "Observe" : plainMode(target);
 }
 
 function plainMode(mode: WireMode): Mode {
@@ -56,11 +53,12 @@ export function accountOf(text: string): ServiceAccount {
 export function policyOf(target: DesiredTarget, clusterMode: WireMode): ApplyPolicy {
   const { policy, operation } = target;
   const options = new Set(policy?.syncOptions ?? []);
+  const ignored = ignoreRules(policy?.ignoreDifferences ?? []);
   return {
     mode: modeOf(target.mode, clusterMode),
     prune: policy?.prune ?? false,
     // Argo CD heals by itself only what it syncs by itself.
-    selfHeal: (policy?.automated ?? false) && (policy?.selfHeal ?? false),
+    selfHeal: (policy?.automated ?? false) && (policy?.selfHeal ?? false) && ignored !== undefined,
     onError: policy?.failurePolicy === FailurePolicy.ATOMIC ? "atomic" : "continue",
     account: accountOf(target.serviceAccount),
     createNamespace: options.has("CreateNamespace=true"),
@@ -68,9 +66,41 @@ export function policyOf(target: DesiredTarget, clusterMode: WireMode): ApplyPol
     allowEmpty: policy?.allowEmpty ?? false,
     propagation: propagationOf(options),
     validate: !options.has("Validate=false"),
+    ignore: ignored ?? [],
+    respectIgnored: options.has("RespectIgnoreDifferences=true"),
     limits: limitsOf(policy?.deletionGuard),
     approved: new Set(operation?.approvedPrune ?? []),
   };
+}
+
+/**
+ * The differences that are no drift. jq paths are understood where they are plain field paths; undefined where one is not:
+ * then drift is shown and left alone, as what the path shields must not be overwritten.
+ */
+function ignoreRules(differences: readonly IgnoreDifference[]): IgnoreRule[] | undefined {
+  const rules: IgnoreRule[] = [];
+  for (const { group, kind, namespace, name, jsonPointers, jqPathExpressions, managedFieldsManagers } of differences) {
+    const pointers = jqPathExpressions.map(pointerOfJq);
+    if (pointers.includes(undefined)) return undefined;
+    const all = [...jsonPointers, ...pointers.filter((pointer) => pointer !== undefined)];
+    rules.push({ group, kind, namespace, name, jsonPointers: all, managers: managedFieldsManagers });
+  }
+  return rules;
+}
+
+/** `.spec.containers[0]["a/b"]` as `/spec/containers/0/a~1b`; undefined for any other jq. */
+export function pointerOfJq(path: string): string | undefined {
+  const step = /\.([A-Za-z_][A-Za-z0-9_]*)|\.?\[([0-9]+)\]|\.?\["([^"\\]+)"\]/y;
+  const names: string[] = [];
+  for (let at = 0; at < path.length; at = step.lastIndex) {
+    step.lastIndex = at;
+    const match = step.exec(path);
+    if (match === null) return undefined;
+    names.push(match[1] ?? match[2] ?? match[3] ?? "");
+  }
+  return names.length === 0
+    ? undefined
+    : names.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
 function propagationOf(options: ReadonlySet<string>): ApplyPolicy["propagation"] {

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { Fault } from "@capstan/proto";
+import {
+  ApplyPolicySchema,
+  type DesiredTarget,
+  DesiredTargetSchema,
+  Mode,
+  Removal,
+  TombstoneSchema,
+} from "@capstan/proto/desired";
+import { accountOf, modeOf, pointerOfJq, policyOf, removalOf } from "./policy.ts";
+
+const target = (policy: MessageInitShape<typeof ApplyPolicySchema>): DesiredTarget =>
+  create(DesiredTargetSchema, { serviceAccount: "ns/deployer", policy: create(ApplyPolicySchema, policy) });
+const policy = (init: MessageInitShape<typeof ApplyPolicySchema>) => policyOf(target(init), Mode.UNSPECIFIED);
+
+describe("a target's policy", () => {
+  it("heals only what is synced automatically", () => {
+    assert.equal(policy({ selfHeal: true }).selfHeal, false);
+    assert.equal(policy({ selfHeal: true, automated: true }).selfHeal, true);
+  });
+
+  it("knows plain jq paths as pointers, and leaves drift alone where it does not understand one", () => {
+    assert.equal(pointerOfJq(".spec.replicas"), "/spec/replicas");
+    assert.equal(pointerOfJq('.metadata.annotations["a/b~c"]'), "/metadata/annotations/a~1b~0c");
+    assert.equal(pointerOfJq(".spec.containers[0].image"), "/spec/containers/0/image");
+    assert.equal(pointerOfJq('.spec.containers[] | select(.name == "x")'), undefined);
+    assert.equal(pointerOfJq(""), undefined);
+    const rule = (path: string) => ({ kind: "*", jqPathExpressions: [path] });
+    const heals = { automated: true, selfHeal: true };
+    assert.equal(policy({ ...heals, ignoreDifferences: [rule(".spec.x")] }).selfHeal, true);
+    assert.equal(policy({ ...heals, ignoreDifferences: [rule(".a | keys")] }).selfHeal, false);
+  });
+
+  it("turns the guard's kinds into keys, and off into no limit", () => {
+    const guarded = policy({
+      deletionGuard: { maxObjects: 3, maxPercent: 20, protectedKinds: ["StatefulSet.apps", "Namespace"] },
+    });
+    assert.deepEqual(guarded.limits, { count: 3, share: 0.2, kinds: ["apps/StatefulSet", "/Namespace"] });
+    assert.ok(policy({ deletionGuard: { off: true } }).limits.count > 1e9);
+  });
+
+  it("never writes in an observed cluster, and never without an account", () => {
+    assert.equal(modeOf(Mode.ENFORCE, Mode.OBSERVE), "Observe");
+    assert.equal(modeOf(Mode.ENFORCE, Mode.ADOPT_IF_NO_DIFF), "Enforce");
+    assert.equal(modeOf(Mode.UNSPECIFIED, Mode.UNSPECIFIED), "AdoptIfNoDiff");
+    assert.throws(
+      () => accountOf(""),
+      (thrown) => thrown instanceof Fault && thrown.code === "not-allowed",
+    );
+  });
+
+  it("keeps objects unless a tombstone says prune", () => {
+    const tombstone = (removal: Removal) =>
+      create(TombstoneSchema, { namespace: "n", name: "x", removal, serviceAccount: "n/d" });
+    assert.equal(removalOf(tombstone(Removal.UNSPECIFIED)).objects, "keep");
+    assert.equal(removalOf(tombstone(Removal.PRUNE)).objects, "prune");
+  });
+});
