@@ -168,7 +168,7 @@ function lineOf({ cluster, target }: Pick<Removal, "target" | "cluster">): strin
 }
 
 /** Over exactly these removals, in any order. */
-export function listDigest(list: readonly Pick<Removal, "target" | "cluster">[], hash: GuardInput["hash"]): Digest {
+function listDigest(list: readonly Pick<Removal, "target" | "cluster">[], hash: GuardInput["hash"]): Digest {
   return hash(list.map(lineOf).sort().join("\n"));
 }
 

@@ -15,7 +15,7 @@ import type {
 } from "./model.ts";
 import { isHealthyThere, offlineForMs } from "./observe.ts";
 import { dispatchOf, note, type Stepping, self, wake } from "./stepping.ts";
-import { atMost, counted } from "./strategy.ts";
+import { amountText, atMost, counted } from "./strategy.ts";
 import { denominator, isBreached, isConcluded, isOpen, stageLimit, type Tally, tally, total } from "./tally.ts";
 
 /** What holds a run although nothing is in flight. */
@@ -70,9 +70,7 @@ export function breachText(state: Pick<RunState, "members" | "clusters">, at: nu
   const failed = state.members.filter((_, i) => isFailedIn(state, i, at)).map((member) => member.cluster);
   const names =
     failed.length > 3 ? `${failed.slice(0, 3).join(", ")} and ${failed.length - 3} more` : failed.join(", ");
-  const limit = stage.maxFailures === null ? 0 : "count" in stage.maxFailures ? stage.maxFailures.count : undefined;
-  const allowed =
-    limit ?? `${stage.maxFailures !== null && "percent" in stage.maxFailures ? stage.maxFailures.percent : 0} %`;
+  const allowed = stage.maxFailures === null ? "any number of" : amountText(stage.maxFailures);
   return `${stage.name} ${names} failed (allowed: ${allowed} failures)`;
 }
 
@@ -284,7 +282,7 @@ function stageReason(to: StagePhase, count: Tally): string {
 }
 
 /** `7 done, 1 failed, 2 deferred`. */
-export function countText(count: Tally): string {
+function countText(count: Tally): string {
   const parts = [`${count.done} done`];
   if (count.failed > 0) parts.push(`${count.failed} failed`);
   if (count.deferred > 0) parts.push(`${count.deferred} deferred`);

@@ -1,4 +1,4 @@
-import { elapsedMs, isInFlight, isOver, isUnstarted } from "./fold.ts";
+import { isInFlight, isOver, isUnstarted } from "./fold.ts";
 import type { Hash, Plan, PlannedCluster, RunState } from "./model.ts";
 import { planHash } from "./plan.ts";
 import { isConcluded, tally } from "./tally.ts";
@@ -80,7 +80,7 @@ function checkCluster(state: RunState, member: PlannedCluster, index: number): s
   if (flying && run.attempt === 0) wrong.push(`${member.cluster} is in flight and was never dispatched`);
   if (!flying && run.clockFrom !== null)
     wrong.push(`${member.cluster}'s deadline clock goes although it is ${run.status.is}`);
-  if (elapsedMs(run, run.since) < 0) wrong.push(`${member.cluster}'s deadline clock is below zero`);
+  if (run.spentMs < 0) wrong.push(`${member.cluster}'s deadline clock is below zero`);
   if (run.status.is === "Done" && run.attempt === 0) wrong.push(`${member.cluster} is done and was never dispatched`);
   if (state.plan.stages[run.stage] === undefined) wrong.push(`${member.cluster} is in no stage`);
   return wrong;

@@ -142,7 +142,7 @@ function maxUpdateOf(value: Json | undefined, number: number, warnings: string[]
 }
 
 /** A whole number, or a text like `25%` or `3`; undefined when it is neither. */
-export function parseAmount(value: Json): Amount | undefined {
+function parseAmount(value: Json): Amount | undefined {
   if (typeof value === "number") return Number.isInteger(value) && value >= 0 ? { count: value } : undefined;
   if (typeof value !== "string") return undefined;
   const found = /^(\d{1,9})(%?)$/.exec(value.trim());
