@@ -139,6 +139,8 @@ export class IdentityDesk {
       now,
       notAfter: issued.notAfter,
     });
+    // Used up at once in memory: another agent with the same token may be asking between here and the store's answer.
+    this.#tokens.set(decision.token.id, decision.token);
     await this.#saveToken(decision.token, signal);
     if (decision.revocation !== undefined) await this.#saveRevocation(decision.revocation, signal);
     await this.#options.saveEnrolment(decision.enrolment, signal);

@@ -97,6 +97,10 @@ export class MemoryStore implements Stores {
       signal.throwIfAborted();
       return this.#bundles.get(digestHex)?.chunks.map((chunk) => chunk.slice());
     },
+    chunk: async (digestHex: string, index: number, signal: AbortSignal): Promise<Uint8Array | undefined> => {
+      signal.throwIfAborted();
+      return this.#bundles.get(digestHex)?.chunks[index]?.slice();
+    },
     digests: async (signal: AbortSignal): Promise<StoredBundle[]> => {
       signal.throwIfAborted();
       return [...this.#bundles].map(([hex, { storedAt }]) => ({ hex, storedAt }));

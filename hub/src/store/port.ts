@@ -65,6 +65,8 @@ export interface BundleStore {
   put(digestHex: string, chunks: readonly Uint8Array[], signal: AbortSignal): Promise<void>;
   has(digestHex: string, signal: AbortSignal): Promise<boolean>;
   get(digestHex: string, signal: AbortSignal): Promise<Uint8Array[] | undefined>;
+  /** One chunk alone, for passing on. */
+  chunk(digestHex: string, index: number, signal: AbortSignal): Promise<Uint8Array | undefined>;
   digests(signal: AbortSignal): Promise<StoredBundle[]>;
   /** Asks the server first whether the lease is still ours: `not-leader` otherwise. */
   delete(digestHex: string, signal: AbortSignal): Promise<void>;

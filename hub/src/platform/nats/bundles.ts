@@ -48,6 +48,10 @@ export class NatsBundleStore implements BundleStore {
     return chunks.every((chunk) => chunk !== undefined) ? chunks : undefined;
   }
 
+  async chunk(digestHex: string, index: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    return (await readLast(this.#from, subjectOf(digestHex, index), signal))?.value;
+  }
+
   async digests(signal: AbortSignal): Promise<StoredBundle[]> {
     try {
       return await this.#readHeads(signal);

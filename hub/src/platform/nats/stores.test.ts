@@ -122,6 +122,8 @@ describe("stores on a real server", () => {
     const got = await stores.bundles.get("aa11", never);
     assert.equal(got?.length, 9);
     assert.ok(got?.every((chunk, i) => Buffer.from(chunk).equals(chunks[i] ?? new Uint8Array())));
+    assert.deepEqual(await stores.bundles.chunk("aa11", 8, never), chunks[8]);
+    assert.equal(await stores.bundles.chunk("aa11", 9, never), undefined);
     // A shorter one in its place: the old tail is not read.
     await stores.bundles.put("aa11", chunks.slice(0, 3), never);
     assert.equal((await stores.bundles.get("aa11", never))?.length, 3);
