@@ -106,7 +106,7 @@ function overLimit(input: PruneInput, gone: readonly ObjectAddress[]): string | 
   return `${net} deletions${before} of ${base} objects pass the limit of ${allowed}`;
 }
 
-/** How many of the objects have a successor of the same kind, namespace and stem: names that end in a content hash. */
+/** How many of the objects have each a successor of the same kind, namespace and stem: names that end in a content hash. */
 function replacedCount(gone: readonly ObjectAddress[], desired: ReadonlySet<string>): number {
   const successors = new Map<string, number>();
   for (const key of desired) {
@@ -116,7 +116,10 @@ function replacedCount(gone: readonly ObjectAddress[], desired: ReadonlySet<stri
   let replaced = 0;
   for (const address of gone) {
     const stem = stemOf(objectKey(address));
-    if (stem !== undefined && (successors.get(stem) ?? 0) > 0) replaced++;
+    const waiting = stem === undefined ? 0 : (successors.get(stem) ?? 0);
+    if (stem === undefined || waiting === 0) continue;
+    successors.set(stem, waiting - 1);
+    replaced++;
   }
   return replaced;
 }
