@@ -1,11 +1,11 @@
-import { chmod, copyFile, link, mkdir, mkdtemp, open, realpath, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { chmod, copyFile, mkdir, open, realpath, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { type Clock, Fault } from "@capstan/proto";
 import type { JobFiles } from "../../render/port.ts";
 import { type Command, type Confinement, confine, jobFolders, type ProcessLimits } from "./confine.ts";
 import { findOnPath } from "./find.ts";
 import { Slots } from "./slots.ts";
-import type { Ended, Runner } from "./spawner.ts";
+import type { Ended, Runner, Scene } from "./spawner.ts";
 
 /** What a sandbox is made of. */
 export interface SandboxOptions {
@@ -41,6 +41,7 @@ export class Sandbox {
   #how: Confinement | undefined;
   #why = "";
   #prlimit: string | undefined;
+  #jobs = 0;
 
   private constructor(options: SandboxOptions) {
     this.#options = options;
@@ -91,6 +92,7 @@ export class Sandbox {
       try {
         await this.#once(how, { tool: tool ?? "", args: ["--help"], files: new Map() }, signal);
         this.#how = how;
+        this.#why = "";
         return;
       } catch (thrown) {
         signal.throwIfAborted();
@@ -102,39 +104,32 @@ export class Sandbox {
   }
 
   async #once(how: Confinement, run: ToolRun, signal: AbortSignal): Promise<string> {
-    const root = await mkdtemp(join(this.#options.directory, "jobs", "job-"));
-    try {
-      await this.#layOut(root, how, run);
-      const { path, limits } = this.#options;
-      const job = { ...run, limits, root, toolsDirectory: this.#tools, prlimit: this.#prlimit };
-      const command = confine(how, job, path);
-      return await this.#start(command, run.tool, signal);
-    } finally {
-      await rm(root, { recursive: true, force: true });
-    }
+    this.#jobs += 1;
+    const root = join(this.#options.directory, "jobs", `job-${this.#jobs}`);
+    const { path, limits } = this.#options;
+    const job = { ...run, limits, root, toolsDirectory: this.#tools, prlimit: this.#prlimit };
+    return await this.#start({ ...confine(how, job, path), scene: this.#scene(root, how, run) }, run.tool, signal);
   }
 
-  async #layOut(root: string, how: Confinement, run: ToolRun): Promise<void> {
-    const work = join(root, jobFolders.work);
-    const folders = new Set([...run.files.keys()].map((path) => dirname(join(work, checked(path)))));
-    await chmod(root, 0o755);
-    await Promise.all([
-      ...[jobFolders.tools, jobFolders.work].map((name) => mkdir(join(root, name), { recursive: true })),
-      ...[...folders].map((folder) => mkdir(folder, { recursive: true })),
-      ...[jobFolders.home, jobFolders.temporary].map(async (name) => {
-        await mkdir(join(root, name));
-        await chmod(join(root, name), 0o1777);
-      }),
-    ]);
-    const files = [...run.files].map(([path, bytes]) =>
-      writeFile(join(work, path), bytes, { flag: "wx", mode: 0o644 }),
-    );
+  #scene(root: string, how: Confinement, run: ToolRun): Scene {
+    const place = (name: string) => join(root, name);
+    const [work, tools] = [place(jobFolders.work), place(jobFolders.tools)];
+    const folders = foldersOf([...run.files.keys()].map(checked)).map((folder) => join(work, folder));
+    const files = [...run.files].map(([path, bytes]) => ({ path: join(work, path), bytes }));
     // In `root` the process is nobody and cannot write to what the link leads to; in `user` a read-only mount covers it.
-    if (how === "root") files.push(link(join(this.#tools, run.tool), join(root, jobFolders.tools, run.tool)));
-    await Promise.all(files);
+    const links = how === "root" ? [{ path: join(tools, run.tool), to: join(this.#tools, run.tool) }] : [];
+    return {
+      root,
+      folders: [
+        ...[root, tools, work, ...folders].map((path) => ({ path, mode: 0o755 })),
+        ...[jobFolders.home, jobFolders.temporary].map((name) => ({ path: place(name), mode: 0o1777 })),
+      ],
+      files,
+      links,
+    };
   }
 
-  async #start(command: Command, tool: string, signal: AbortSignal): Promise<string> {
+  async #start(command: Command & { readonly scene: Scene }, tool: string, signal: AbortSignal): Promise<string> {
     const { clock, limits, runner } = this.#options;
     const late = new AbortController();
     const ended = new AbortController();
@@ -216,6 +211,16 @@ function checked(path: string): string {
     return path;
   }
   throw new Fault("path-escapes", { message: `expected a plain path in a job, found ${JSON.stringify(path)}.` });
+}
+
+/** Every directory that the paths need, parents first. */
+function foldersOf(paths: readonly string[]): readonly string[] {
+  const folders = new Set<string>();
+  for (const path of paths) {
+    const parts = path.split("/").slice(0, -1);
+    for (let depth = 1; depth <= parts.length; depth += 1) folders.add(parts.slice(0, depth).join("/"));
+  }
+  return [...folders].sort();
 }
 
 async function prepared(directory: string): Promise<string> {

@@ -11,6 +11,18 @@ export interface SpawnRequest {
   readonly env: Readonly<Record<string, string>>;
   /** More than this on stdout ends it. */
   readonly outputBytes: number;
+  /** Laid out before, and removed after. */
+  readonly scene?: Scene;
+}
+
+/** A directory that lives as long as the program. All paths are absolute and below `root`, which must not exist. */
+export interface Scene {
+  readonly root: string;
+  /** Parents first. */
+  readonly folders: readonly { readonly path: string; readonly mode: number }[];
+  readonly files: readonly { readonly path: string; readonly bytes: Uint8Array }[];
+  /** Hard links: another name for a file elsewhere. */
+  readonly links: readonly { readonly path: string; readonly to: string }[];
 }
 
 /** How it ended. Of stderr both ends are kept, 32 KiB in all. */
@@ -109,7 +121,25 @@ const program = `var __name = (f) => f; (${starter.toString()})();`;
 /** Runs in the small process, by its text alone: it may name nothing outside itself. */
 function starter(): void {
   const { spawn: start } = process.getBuiltinModule("node:child_process");
+  const fs = process.getBuiltinModule("node:fs");
   const running = new Map<number, number>();
+  const scenes = new Set<string>();
+  const clear = (scene: Scene | undefined): void => {
+    if (scene === undefined) return;
+    fs.rmSync(scene.root, { recursive: true, force: true });
+    scenes.delete(scene.root);
+  };
+  // All at once: these are small files, and handing each call to another thread costs more than the call.
+  const layOut = (scene: Scene): void => {
+    scenes.add(scene.root);
+    for (const { path, mode } of scene.folders) {
+      fs.mkdirSync(path);
+      // `mkdir` takes the process's mask off the mode.
+      fs.chmodSync(path, mode);
+    }
+    for (const { path, bytes } of scene.files) fs.writeFileSync(path, bytes, { flag: "wx", mode: 0o644 });
+    for (const { path, to } of scene.links) fs.linkSync(to, path);
+  };
   const kill = (pid: number): void => {
     try {
       process.kill(-pid, "SIGKILL");
@@ -119,13 +149,30 @@ function starter(): void {
   };
   process.on("disconnect", () => {
     for (const pid of running.values()) kill(pid);
+    for (const root of scenes) fs.rmSync(root, { recursive: true, force: true });
     process.exit(0);
   });
   process.on("message", (message: SpawnRequest & { readonly id: number; readonly cancel?: boolean }) => {
-    const { id, file, args, cwd, env, outputBytes } = message;
+    const { id, file, args, cwd, env, outputBytes, scene } = message;
     if (message.cancel === true) {
       const pid = running.get(id);
       if (pid !== undefined) kill(pid);
+      return;
+    }
+    try {
+      if (scene !== undefined) layOut(scene);
+    } catch (thrown) {
+      clear(scene);
+      const none = Buffer.alloc(0);
+      process.send?.({
+        id,
+        code: null,
+        signal: null,
+        stdout: none,
+        stderr: none,
+        overflowed: false,
+        error: String(thrown),
+      });
       return;
     }
     const child = start(file, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
@@ -150,6 +197,7 @@ function starter(): void {
     });
     child.on("close", (code, signal) => {
       running.delete(id);
+      clear(scene);
       const overflowed = length > outputBytes;
       const stdout = overflowed ? Buffer.alloc(0) : Buffer.concat(printed);
       const ended = { id, code, signal, stdout, stderr: Buffer.concat([...said, last]), overflowed };
