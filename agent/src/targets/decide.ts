@@ -65,7 +65,7 @@ function pendingOperation(target: DesiredTarget, memory: TargetMemory) {
 
 function checkOrRest({ looked, suspects }: Situation, back: boolean): Work {
   if (!looked) return { kind: "check", back };
-  return suspects.size === 0 ? { kind: "rest" } : { kind: "check", only: suspects, back };
+  return suspects.size === 0 ? { kind: "rest" } : { kind: "check", only: new Set(suspects), back };
 }
 
 function manualFault(target: DesiredTarget): Fault {

@@ -1,0 +1,276 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { describe, it } from "node:test";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Digest, Fault, type TargetKey } from "@capstan/proto";
+import { type DesiredTarget, DesiredTargetSchema, Mode, TombstoneSchema } from "@capstan/proto/desired";
+import { FakeClock, seededChance } from "@capstan/proto/testing";
+import type { Action, ApplyInput, ApplyResult } from "../apply/model.ts";
+import type { TargetMemory } from "../cache/model.ts";
+import type { HealthStatus, TargetHealth } from "../health/model.ts";
+import { emptyInventory, type Inventory } from "../inventory/model.ts";
+import type { RemovedTarget, TargetStatus } from "../report/model.ts";
+import { keyOf } from "./policy.ts";
+import { Targets } from "./reconciler.ts";
+
+const shop = "ns/shop" as TargetKey;
+const digestOf = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}` as Digest;
+
+/** A world without a cluster: an engine that does as it is told, and remembers what it was asked. */
+class World {
+  readonly clock = new FakeClock();
+  readonly applied: ApplyInput[] = [];
+  readonly removed: RemovedTarget[] = [];
+  readonly statuses = new Map<TargetKey, TargetStatus>();
+  readonly memories = new Map<TargetKey, TargetMemory>();
+  readonly inventories = new Map<TargetKey, Inventory>();
+  readonly bundles = new Map<Digest, string>();
+  readonly events: string[] = [];
+  readonly health = new Map<string, HealthStatus>();
+  failing: Fault | undefined;
+  readonly #life = new AbortController();
+  readonly targets = new Targets({
+    clock: this.clock,
+    chance: seededChance(3),
+    concurrency: 2,
+    fault: () => undefined,
+    applier: {
+      apply: async (input) => this.#apply(input),
+      remove: async ({ target }) => {
+        this.inventories.delete(target);
+        return { target, done: true, counts: counts({}), outcomes: [], errors: [] };
+      },
+      inventory: async (target) => this.inventories.get(target) ?? emptyInventory(target),
+      owners: async () => [...this.inventories.keys()],
+      namespaced: async () => true,
+    },
+    following: { track: () => undefined, untrack: () => undefined, health: (target) => this.healthOf(target) },
+    bundles: {
+      get: async (target) => this.#bundle(target.bundle?.digest as Digest),
+      held: async (digest) => this.#bundle(digest),
+      async *lines(bytes) {
+        yield* new TextDecoder()
+          .decode(bytes)
+          .split("\n")
+          .filter((line) => line !== "");
+      },
+    },
+    memories: {
+      get: (target) => this.memories.get(target) ?? {},
+      set: async (target, memory) => {
+        if (memory === undefined) this.memories.delete(target);
+        else this.memories.set(target, memory);
+      },
+    },
+    sink: {
+      status: (status) => this.statuses.set(status.target, status),
+      removed: (removed) => this.removed.push(removed),
+      forgotten: (target) => this.statuses.delete(target),
+      event: ({ reason }) => this.events.push(reason),
+    },
+  });
+  readonly running = this.targets.run(this.#life.signal);
+
+  /** A target with this content. */
+  target(content: string, generation: number, more: MessageInitShape<typeof DesiredTargetSchema> = {}): DesiredTarget {
+    const digest = digestOf(content);
+    this.bundles.set(digest, content);
+    return create(DesiredTargetSchema, {
+      namespace: "ns",
+      name: "shop",
+      generation: BigInt(generation),
+      bundle: { digest },
+      serviceAccount: "ns/deployer",
+      policy: { automated: true, selfHeal: true },
+      ...more,
+    } as MessageInitShape<typeof DesiredTargetSchema>);
+  }
+
+  async want(targets: readonly DesiredTarget[], tombstones: readonly string[] = []): Promise<void> {
+    this.#revision++;
+    const gone = tombstones.map((name) =>
+      create(TombstoneSchema, { namespace: "ns", name, generation: 9n, serviceAccount: "ns/d" }),
+    );
+    this.targets.want({
+      revision: BigInt(this.#revision),
+      clusterMode: Mode.UNSPECIFIED,
+      targets: new Map(targets.map((one) => [keyOf(one), one])),
+      tombstones: new Map(gone.map((one) => [keyOf(one), one])),
+    });
+    await this.clock.advance(1);
+  }
+  #revision = 0;
+
+  /** The health of the bundle that is applied, by its content. */
+  healthOf(target: TargetKey): TargetHealth {
+    const content = this.bundles.get((this.inventories.get(target)?.digest ?? "") as Digest) ?? "";
+    const status = this.health.get(content) ?? "Healthy";
+    const none = { Healthy: 0, Suspended: 0, Progressing: 0, Missing: 0, Degraded: 0, Unknown: 0 };
+    return { status, message: "", cause: undefined, counts: { ...none, [status]: 1 } };
+  }
+
+  get phase(): string | undefined {
+    return this.statuses.get(shop)?.phase;
+  }
+
+  get contents(): readonly (string | undefined)[] {
+    return this.applied.map(({ digest }) => this.bundles.get(digest as Digest));
+  }
+
+  async stop(): Promise<void> {
+    this.#life.abort();
+    await this.running;
+  }
+
+  #bundle(digest: Digest): Uint8Array {
+    const content = this.bundles.get(digest);
+    if (content === undefined) throw new Fault("not-found", { message: `no bundle ${digest}` });
+    return new TextEncoder().encode(content);
+  }
+
+  #apply(input: ApplyInput): ApplyResult {
+    if (this.failing !== undefined) throw this.failing;
+    this.applied.push(input);
+    const { target, generation, digest } = input;
+    const before = this.inventories.get(target) ?? emptyInventory(target);
+    const entries = new Map([
+      ["/ConfigMap/ns/x", { group: "", version: "v1", kind: "ConfigMap", namespace: "ns", name: "x" }],
+    ]);
+    const inventory = {
+      ...before,
+      entries,
+      ...(input.only === undefined ? { generation, digest: String(digest), applied: true } : {}),
+    };
+    this.inventories.set(target, inventory);
+    const at = this.clock.now();
+    const result = { target, generation, digest: String(digest), inventory, startedAt: at, endedAt: at };
+    return { ...result, phase: "Applied", counts: counts({ configured: 1 }), outcomes: [], errors: [] };
+  }
+}
+
+function counts(more: Partial<Record<Action, number>>): Record<Action, number> {
+  const none = { created: 0, configured: 0, adopted: 0, unchanged: 0, different: 0, skipped: 0, failed: 0 };
+  return { ...none, pruned: 0, deleting: 0, released: 0, prunable: 0, held: 0, ...more };
+}
+
+const bad = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"bad"}}';
+
+describe("the keeper of targets", () => {
+  it("applies each generation once and rests", async () => {
+    const world = new World();
+    await world.want([world.target("one", 1)]);
+    assert.equal(world.phase, "Done");
+    await world.want([world.target("one", 1)]);
+    await world.want([world.target("two", 2)]);
+    assert.deepEqual(world.contents, ["one", "two"]);
+    await world.stop();
+  });
+
+  it("looks once at everything after a restart, and then at what is suspected", async () => {
+    const world = new World();
+    const one = world.target("one", 1);
+    const inventory = { ...emptyInventory(shop), generation: 1, digest: digestOf("one"), applied: true };
+    world.inventories.set(shop, {
+      ...inventory,
+      entries: new Map([["k", { group: "", version: "v1", kind: "C", namespace: "", name: "k" }]]),
+    });
+    await world.want([one]);
+    assert.equal(world.applied.length, 1);
+    assert.equal(world.applied[0]?.again, false);
+    world.targets.suspect(shop, new Set(["k"]));
+    await world.clock.advance(1);
+    assert.deepEqual(world.applied[1]?.only, new Set(["k"]));
+    await world.stop();
+  });
+
+  it("does an operation once, and says so", async () => {
+    const world = new World();
+    const manual = { policy: { automated: false }, operation: { id: "op-1", sync: true } };
+    await world.want([world.target("one", 1, { policy: { automated: false } } as never)]);
+    assert.equal(world.phase, "Waiting");
+    await world.want([world.target("one", 1, manual as never)]);
+    assert.equal(world.phase, "Done");
+    assert.equal(world.statuses.get(shop)?.operation, "op-1");
+    await world.want([world.target("one", 1, manual as never)]);
+    assert.equal(world.applied.length, 1);
+    await world.stop();
+  });
+
+  it("tries again what failed, with growing waits, and the others go on", async () => {
+    const world = new World();
+    world.failing = new Fault("cluster-unreachable", { message: "no route" });
+    await world.want([world.target("one", 1)]);
+    assert.equal(world.phase, "Failed");
+    assert.equal(world.statuses.get(shop)?.problem?.code, "cluster-unreachable");
+    world.failing = undefined;
+    await world.clock.advance(10_000);
+    assert.equal(world.phase, "Done");
+    assert.equal(world.statuses.get(shop)?.problem, undefined);
+    await world.stop();
+  });
+
+  it("keeps what is absent, and removes by tombstone", async () => {
+    const world = new World();
+    await world.want([world.target("one", 1)]);
+    await world.want([]);
+    assert.equal(world.phase, "Waiting");
+    assert.ok(world.inventories.has(shop));
+    world.targets.suspect(shop, new Set(["/ConfigMap/ns/x"]));
+    await world.clock.advance(1);
+    assert.equal(world.applied.length, 1);
+    await world.want([], ["shop"]);
+    assert.deepEqual(world.removed, [{ target: shop, generation: 9n }]);
+    assert.ok(!world.inventories.has(shop));
+    await world.stop();
+  });
+
+  it("goes back by itself after the health deadline, stays there, and goes forward with a higher generation only", async () => {
+    const world = new World();
+    world.health.set(bad, "Degraded");
+    const may = { mayRollBackLocally: true, healthDeadline: { seconds: 60n } };
+    await world.want([world.target("good", 1, may as never)]);
+    assert.equal(world.memories.get(shop)?.good, digestOf("good"));
+    await world.want([world.target(bad, 2, may as never)]);
+    assert.equal(world.phase, "Settling");
+    await world.clock.advance(59_000);
+    assert.deepEqual(world.contents, ["good", bad]);
+    await world.clock.advance(2_000);
+    assert.deepEqual(world.contents, ["good", bad, "good"]);
+    assert.equal(world.applied[2]?.generation, 2);
+    assert.equal(world.phase, "RolledBack");
+    assert.equal(world.statuses.get(shop)?.rolledBackFrom, digestOf(bad));
+    assert.deepEqual(world.events, ["RolledBack"]);
+    await world.want([world.target(bad, 2, may as never)]);
+    assert.equal(world.applied.length, 3);
+    await world.want([world.target("fixed", 3, may as never)]);
+    assert.equal(world.phase, "Done");
+    assert.equal(world.memories.get(shop)?.rolledBack, undefined);
+    await world.stop();
+  });
+
+  it("does not go back where hooks would have run, where it may not, or when it had been healthy", async () => {
+    const hook =
+      '{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"j","annotations":{"argocd.argoproj.io/hook":"PreSync"}}}';
+    const may = { mayRollBackLocally: true, healthDeadline: { seconds: 60n } };
+    for (const [content, more] of [
+      [hook, may],
+      [bad, { healthDeadline: { seconds: 60n } }],
+    ] as const) {
+      const world = new World();
+      world.health.set(content, "Degraded");
+      await world.want([world.target("good", 1, may as never)]);
+      await world.want([world.target(content, 2, more as never)]);
+      await world.clock.advance(200_000);
+      assert.equal(world.applied.length, 2);
+      await world.stop();
+    }
+    const world = new World();
+    await world.want([world.target("good", 1, may as never)]);
+    await world.want([world.target("later", 2, may as never)]);
+    world.health.set("later", "Degraded");
+    world.targets.health(shop, world.healthOf(shop));
+    await world.clock.advance(200_000);
+    assert.equal(world.applied.length, 2);
+    await world.stop();
+  });
+});
