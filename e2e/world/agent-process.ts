@@ -1,3 +1,4 @@
+import { writeFile } from "node:fs/promises";
 import { Child } from "./process.ts";
 import { type Command, capstanAgent, productEnv } from "./programs.ts";
 import { TempDir } from "./temp.ts";
@@ -7,6 +8,10 @@ export interface AgentInit {
   readonly cluster: string;
   /** How it reaches its cluster's API server: with the rights of its own account. */
   readonly kubeconfig: string;
+  /** `host:port` of the hub's gRPC, through whatever link it is to take. */
+  readonly hub: string;
+  /** Join token, for the first start. */
+  readonly token?: string;
   readonly command?: Command;
   readonly args?: readonly string[];
 }
@@ -42,11 +47,15 @@ export class AgentProcess implements AsyncDisposable {
   /** Starts it if it does not run. What it then does is seen at the hub and in the cluster. */
   async restart(): Promise<void> {
     if (this.#child?.running === true) return;
-    const { cluster, kubeconfig, args = [] } = this.#init;
+    const { cluster, kubeconfig, hub, token, args = [] } = this.#init;
+    const tokenFile = this.#dir.at("token");
+    if (token !== undefined) await writeFile(tokenFile, token, { mode: 0o600 });
+    const join = token === undefined ? [] : ["--join-token-file", tokenFile];
+    const flags = ["--cluster", cluster, "--hub", hub, "--kubeconfig", kubeconfig, ...join, ...args];
     this.#child = await Child.start({
       name: `agent ${cluster}`,
       binary: this.#command.binary,
-      args: [...this.#command.args, "--kubeconfig", kubeconfig, ...args],
+      args: [...this.#command.args, "run", ...flags],
       env: productEnv(this.#dir.path),
       cwd: this.#dir.path,
       logFile: this.#dir.at("agent.log"),

@@ -177,7 +177,7 @@ export class HubProcess implements AsyncDisposable {
         port: nats,
         urls: [`nats://${this.links.nats.address}`],
       },
-      rendering: { helm: tools.helm, kubectl: tools.kubectl },
+      render: { helm: tools.helm, kubectl: tools.kubectl },
     };
     const secret = webhookSecret === undefined ? {} : { sources: { webhookSecret: { file: this.#secretFile() } } };
     return merged(merged(own, secret), this.#config);

@@ -77,3 +77,20 @@ for (const kind of ["simulated", "real"] as const) {
     assert.throws(() => world.hub, /without a hub/);
   });
 }
+
+test("the hub of a world takes a push, is killed, and adopts its NATS again", async () => {
+  await using world = await World.start({
+    clusters: [{ id: "dev-1", labels: { env: "dev" }, kind: "simulated" }],
+    tools,
+  });
+  const { hub, repository } = world;
+  await repository.publish({ note: "1" }, "a push that the webhook tells");
+  const nats = hub.embeddedNats();
+  assert.ok(nats !== undefined);
+  assert.ok(hub.usage().hub.rssBytes > 0 && hub.usage().nats.rssBytes > 0);
+  await hub.kill();
+  await assert.rejects(hub.isReady());
+  await hub.restart();
+  assert.equal(hub.embeddedNats(), nats);
+  await repository.publish({ note: "2" }, "another push");
+});

@@ -57,7 +57,7 @@ export class World implements AsyncDisposable {
       await repository.publish(init.files ?? fleetRepository({ repoURL, clusters: declared }), "The fleet");
       const hub = init.hub === "none" ? undefined : stack.use(await startHub(init.hub ?? {}, tools, repoURL));
       if (hub !== undefined) {
-        repository.onPush = githubWebhook({ url: `${hub.httpUrl}/webhooks/github`, secret: webhookSecret });
+        repository.onPush = githubWebhook({ url: `${hub.httpUrl}/webhook`, secret: webhookSecret });
       }
       return new World({ tools, git, repository, clusters }, { hub, stack });
     } catch (error) {
@@ -94,7 +94,8 @@ export class World implements AsyncDisposable {
     const apply = ["apply", "--server-side", "--validate=false", "-f", "-"];
     expectDone(await cluster.kubectl(apply, expectDone(manifest)));
     const kubeconfig = await cluster.kubeconfigOf(agentAccount.namespace, agentAccount.name);
-    cluster.agent = await AgentProcess.start({ cluster: id, kubeconfig });
+    const joined = { hub: this.hub.links.grpc.address, token };
+    cluster.agent = await AgentProcess.start({ cluster: id, kubeconfig, ...joined });
   }
 
   /** Joins all clusters at once. */
