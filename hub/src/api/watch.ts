@@ -1,0 +1,82 @@
+import { WatchEventType, type WatchOptions } from "@capstan/proto/common";
+import { parseSelector, selects } from "../clusters/selector.ts";
+import type { Listable } from "./page.ts";
+
+/** Something that says when it may have changed. */
+export interface Watched {
+  /** Names the leadership and the state: `<epoch>`. A token of another one is answered by RESET. */
+  readonly term: () => string;
+  /** Grows with every change. */
+  readonly sequence: () => number;
+  /** Resolves after the next change, or when the signal aborts. */
+  changed(signal: AbortSignal): Promise<void>;
+}
+
+/** One event of a watch. */
+export interface WatchEvent<T> {
+  readonly type: WatchEventType;
+  readonly item: T | undefined;
+  /** Of what is gone. */
+  readonly id: string | undefined;
+  readonly token: string;
+}
+
+/**
+ * Events of a list as it changes. Level-triggered: at each change the list is looked at anew and compared with what this
+ * watcher was told last, so that a slow one misses steps but never the state. It begins with RESET and the whole list: a
+ * token only spares that where nothing has changed since.
+ */
+export async function* watch<T>(
+  watched: Watched,
+  list: () => readonly T[],
+  view: (item: T) => Listable,
+  options: WatchOptions | undefined,
+  signal: AbortSignal,
+): AsyncIterable<WatchEvent<T>> {
+  const token = () => `${watched.term()}.${watched.sequence()}`;
+  const wanted = () => narrowed(list(), view, options);
+  const told = new Map<string, string>();
+  if (options?.token === token()) for (const [id, item] of wanted()) told.set(id, print(item));
+  else {
+    yield { type: WatchEventType.RESET, item: undefined, id: undefined, token: token() };
+  }
+  while (!signal.aborted) {
+    const at = token();
+    const now = wanted();
+    for (const [id, item] of now) {
+      const text = print(item);
+      if (told.get(id) === text) continue;
+      told.set(id, text);
+      yield { type: WatchEventType.CHANGED, item, id: undefined, token: at };
+    }
+    for (const id of [...told.keys()].filter((each) => !now.has(each))) {
+      told.delete(id);
+      yield { type: WatchEventType.REMOVED, item: undefined, id, token: at };
+    }
+    yield { type: WatchEventType.BOOKMARK, item: undefined, id: undefined, token: at };
+    if (at === token()) await watched.changed(signal);
+  }
+}
+
+function narrowed<T>(
+  all: readonly T[],
+  view: (item: T) => Listable,
+  options: WatchOptions | undefined,
+): Map<string, T> {
+  const selector = parseSelector(options?.selector ?? "");
+  const clusters = new Set(options?.clusters ?? []);
+  const kept = new Map<string, T>();
+  for (const item of all) {
+    const at = view(item);
+    if (selector.length > 0 && !selects(selector, at.labels ?? {})) continue;
+    if (clusters.size > 0 && !clusters.has(at.cluster ?? "")) continue;
+    if ((options?.project ?? "") !== "" && at.project !== options?.project) continue;
+    if ((options?.namespace ?? "") !== "" && at.namespace !== options?.namespace) continue;
+    kept.set(at.id, item);
+  }
+  return kept;
+}
+
+function print(item: unknown): string {
+  return JSON.stringify(item, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+}
