@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Backoff, backoffDelay, type Chance, type Clock, Fault } from "@capstan/proto";
 import type { NatsUsers, RevokedNatsKey } from "../../identity/port.ts";
@@ -74,6 +74,8 @@ export class EmbeddedNats {
     const embedded = new EmbeddedNats(options, keys, await readRevoked(options.folder));
     embedded.#server = await embedded.#adopt();
     if (embedded.#server === undefined) await embedded.#spawn(signal);
+    // The certificate may have been made anew while no hub ran.
+    else embedded.reload();
     return embedded;
   }
 
@@ -146,7 +148,7 @@ export class EmbeddedNats {
     const server = await leftServer(folder);
     // Only the server that was started with this file answers to this name; so its pid file is its own as well.
     if (server === undefined || (await this.#nameOnPort()) !== started.name) return undefined;
-    if (started.settings === this.#settings()) return server;
+    if (started.settings === (await this.#settings())) return server;
     await endServer(server, clock);
     return undefined;
   }
@@ -168,7 +170,7 @@ export class EmbeddedNats {
     await this.#writeConfig(name);
     const server = await spawnServer(binary, folder);
     this.#server = server;
-    await writeFileAtomic(join(folder, "server.json"), JSON.stringify({ name, settings: this.#settings() }));
+    await writeFileAtomic(join(folder, "server.json"), JSON.stringify({ name, settings: await this.#settings() }));
     await this.#ready(server, name, signal);
   }
 
@@ -208,11 +210,17 @@ export class EmbeddedNats {
     await pushClaims(await this.access("system"), await encodeAgents(this.#keys, revoked), signal);
   }
 
-  /** What a running server cannot change: on a difference it is started anew. */
-  #settings(): string {
-    const { binary, host, port, tls } = this.#options;
+  /** What a running server cannot change, and which program it is: on a difference it is started anew. */
+  async #settings(): Promise<string> {
+    const { binary, host, port, tls, folder } = this.#options;
+    const none = { name: "", maxStore: 0, jwts: { operator: "", accounts: [] }, systemAccount: "" };
+    const program = await stat(binary).catch(() => undefined);
     const keys = [this.#keys.operator, this.#keys.system, this.#keys.hub, this.#keys.agents];
-    const all = [binary, host, port, tls?.cert ?? "", tls?.key ?? "", ...keys.map((key) => key.getPublicKey())];
+    const all = [
+      serverConfigText({ ...none, host, port, tls, folder }),
+      ...[binary, program?.size, program?.mtimeMs],
+      ...keys.map((key) => key.getPublicKey()),
+    ];
     return createHash("sha256").update(JSON.stringify(all)).digest("hex");
   }
 }

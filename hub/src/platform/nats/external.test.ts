@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { Fault, parseClusterId } from "@capstan/proto";
 import { fmtCreds } from "@nats-io/jwt";
@@ -72,5 +73,20 @@ describe("an external NATS", () => {
       openExternal(swapped, never),
       (thrown: unknown) => thrown instanceof Fault && thrown.code === "bad-config",
     );
+  });
+
+  it("is refused below version 2.11, by name", async () => {
+    const info = { server_id: "old", version: "2.10.27", proto: 1, max_payload: 1_048_576, headers: true, nonce: "x" };
+    const server = createServer((socket) => {
+      socket.write(`INFO ${JSON.stringify(info)}\r\n`);
+      socket.on("data", (data) => data.includes("PING") && socket.write("PONG\r\n"));
+      socket.on("error", () => undefined);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const old = openExternal({ ...options, servers: [`127.0.0.1:${port}`] }, never);
+    await assert.rejects(old, (thrown: unknown) => thrown instanceof Fault && thrown.code === "nats-too-old");
+    server.close();
   });
 });

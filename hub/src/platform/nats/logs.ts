@@ -3,9 +3,9 @@ import { Fault } from "@capstan/proto";
 import type { NatsConnection } from "nats";
 import { decodeToken, encodeToken } from "../../store/keys.ts";
 import type { AuditFilter, AuditLog, AuditRow, Hints, RecordEntry, RecordLog } from "../../store/port.ts";
+import { pack, unpack } from "./pack.ts";
 import { publish, request } from "./publish.ts";
 import { type ReadFrom, readAll, readHistory } from "./read.ts";
-import { maxValueBytes } from "./state.ts";
 import { streamNames } from "./streams.ts";
 
 /** Appends one message. A try that went unanswered is repeated under the same id, which the server stores only once. */
@@ -14,17 +14,12 @@ async function append(
   message: { readonly subject: string; readonly value: Uint8Array },
   signal: AbortSignal,
 ): Promise<bigint> {
-  if (message.value.length > maxValueBytes) {
-    throw new Fault("too-large", {
-      message: `expected a record of at most ${maxValueBytes} bytes, found ${message.value.length}.`,
-      where: { object: message.subject },
-    });
-  }
-  const publication = { ...message, headers: { "Nats-Msg-Id": randomUUID() } };
+  const { value, headers } = await pack(message.value, message.subject);
+  const publication = { subject: message.subject, value, headers: { ...headers, "Nats-Msg-Id": randomUUID() } };
   try {
     return sequenceOf(await publish(connection, publication, signal));
   } catch (thrown) {
-    if (!(thrown instanceof Fault) || thrown.code !== "timeout") throw thrown;
+    if (!(thrown instanceof Fault) || (thrown.code !== "timeout" && thrown.code !== "store-unavailable")) throw thrown;
     return sequenceOf(await publish(connection, publication, signal));
   }
 }
@@ -48,7 +43,7 @@ export class NatsRecordLog implements RecordLog {
 
   async read(rollout: string, signal: AbortSignal): Promise<RecordEntry[]> {
     const messages = await readHistory(this.#from, `record.${encodeToken(rollout)}`, signal);
-    return messages.map(({ sequence, value }) => ({ sequence, value }));
+    return Promise.all(messages.map(async (message) => ({ sequence: message.sequence, value: await unpack(message) })));
   }
 }
 
@@ -68,11 +63,13 @@ export class NatsAuditLog implements AuditLog {
     const subject = filter.actorToken === undefined ? "audit.>" : `audit.${encodeToken(filter.actorToken)}`;
     const from = await this.#start(filter, signal);
     const messages = await readAll(this.#from, { subject, from }, signal);
-    const rows = messages.map((message) => ({
-      sequence: message.sequence,
-      actorToken: decodeToken(message.subject.slice("audit.".length)),
-      value: message.value,
-    }));
+    const rows = await Promise.all(
+      messages.map(async (message) => ({
+        sequence: message.sequence,
+        actorToken: decodeToken(message.subject.slice("audit.".length)),
+        value: await unpack(message),
+      })),
+    );
     return filter.last === undefined ? rows : rows.slice(Math.max(0, rows.length - filter.last));
   }
 

@@ -188,7 +188,8 @@ function stored(message: Msg): StoredMessage {
   return {
     subject: header("Nats-Subject") ?? message.subject,
     sequence: BigInt(header("Nats-Sequence") ?? "0"),
-    value: message.data,
+    // A copy: the client's bytes are a view of what came from the socket, and would keep all of that in memory.
+    value: new Uint8Array(message.data),
     header,
   };
 }

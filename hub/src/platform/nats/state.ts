@@ -1,9 +1,8 @@
-import { promisify } from "node:util";
-import { deflateRaw, inflateRaw } from "node:zlib";
 import { type Clock, Fault } from "@capstan/proto";
 import type { NatsConnection } from "nats";
 import type { Entry, Fence, StateStore, Write } from "../../store/port.ts";
 import { cutBatches, knowsBatches, publishBatch } from "./batch.ts";
+import { asIs, pack, unpack } from "./pack.ts";
 import { type Acknowledged, type Publication, publish, type WrongSequence } from "./publish.ts";
 import { inParallel, type ReadFrom, readEachLast, readLast, type StoredMessage } from "./read.ts";
 import { streamNames } from "./streams.ts";
@@ -21,17 +20,9 @@ export interface StateOptions {
   observe(sequence: bigint): void;
 }
 
-/** Bytes of a value on the wire: NATS' 1 MiB less room for headers. */
-export const maxValueBytes = 1_000_000;
-const maxInflatedBytes = 64 * 1024 * 1024;
-const deflateFrom = 4096;
-const encodingHeader = "Capstan-Encoding";
 const root = "$KV.state.";
 /** Seconds that a deleted key's marker is kept: nobody needs it, but tools that follow the bucket may. */
 const markerTtl = "86400";
-
-const deflate = promisify(deflateRaw);
-const inflate = promisify(inflateRaw);
 
 /** Bucket `state`, each write fenced by the lease. */
 export class NatsStateStore implements StateStore {
@@ -124,30 +115,17 @@ export class NatsStateStore implements StateStore {
 
 /** A write as it goes out. Agents read desired states by themselves, and their publisher has compressed them already. */
 async function encode({ key, value }: Write): Promise<Publication> {
-  const plain = value.length < deflateFrom || key.startsWith("desired.");
-  const bytes = plain ? value : new Uint8Array(await deflate(value));
-  if (bytes.length > maxValueBytes || value.length > maxInflatedBytes) throw tooLarge(key, value.length, bytes.length);
-  return { subject: root + key, value: bytes, headers: plain ? {} : { [encodingHeader]: "deflate" } };
+  return { subject: root + key, ...(key.startsWith("desired.") ? asIs(value, key) : await pack(value, key)) };
 }
 
 async function toEntry(message: StoredMessage): Promise<Entry | undefined> {
   if (message.header("KV-Operation") !== undefined) return undefined;
-  const deflated = message.header(encodingHeader) === "deflate";
-  const value = deflated ? await inflate(message.value, { maxOutputLength: maxInflatedBytes }) : message.value;
-  return { key: message.subject.slice(root.length), value: new Uint8Array(value), revision: message.sequence };
+  return { key: message.subject.slice(root.length), value: await unpack(message), revision: message.sequence };
 }
 
 function notLeader(found: string): Fault {
   return new Fault("not-leader", {
     message: `expected to lead while writing, found that ${found}.`,
     next: "Another hub leads: ask it.",
-  });
-}
-
-function tooLarge(key: string, bytes: number, encoded: number): Fault {
-  return new Fault("too-large", {
-    message: `expected a value of at most ${maxValueBytes} bytes on the wire, found ${encoded} (${bytes} before compression).`,
-    where: { object: key },
-    next: "Split it into several.",
   });
 }

@@ -92,6 +92,9 @@ describe("stores on a real server", () => {
       records.map((r) => read(r.value)),
       ["plan", "start", "end"],
     );
+    const plan = text('{"cluster":"eu-1","stage":2},'.repeat(100_000));
+    await stores.records.append("r.3", plan, never);
+    assert.deepEqual((await stores.records.read("r.3", never))[0]?.value, plan);
     for (let i = 0; i < 5; i++) await stores.audit.append(i % 2 === 0 ? "eva" : "noor@example", text(String(i)), never);
     const all = await stores.audit.read({}, never);
     assert.deepEqual(
