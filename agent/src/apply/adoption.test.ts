@@ -100,6 +100,26 @@ describeOnKube("ownership", (suite) => {
     assert.match(fault.next ?? "", /Bind a role/);
   });
 
+  it("needs no right to namespaces for an account that works in one", async () => {
+    const { world } = suite;
+    const account = { namespace: "default", name: "small" };
+    await world.apply("l-setup", [
+      role("l-small", [{ apiGroups: [""], resources: ["configmaps"], verbs: ["get", "create", "patch"] }]),
+      {
+        apiVersion: "rbac.authorization.k8s.io/v1",
+        kind: "RoleBinding",
+        metadata: { name: "l-small" },
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "l-small" },
+        subjects: [{ kind: "ServiceAccount", ...account }],
+      },
+    ]);
+    const policy = { ...plainPolicy, account, createNamespace: true };
+    const result = await world.apply("l", [configMap("l-1")], { policy });
+    assert.equal(result.phase, "Applied", show(result));
+    const again = await world.apply("l", [configMap("l-1", { key: "2" })], { policy, generation: 2 });
+    assert.equal(again.counts.configured, 1, show(again));
+  });
+
   it("explains an attempt to grant more than the account has", async () => {
     const { world } = suite;
     const account = { namespace: "default", name: "editor" };

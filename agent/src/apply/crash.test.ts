@@ -6,35 +6,63 @@ import { configMap, deployment, KubeWorld } from "../testing/kube-world.ts";
 /** What a killed process leaves: nothing after its k-th request is sent. */
 class Killed extends Error {}
 
-function killAfter(world: KubeWorld, count: number): void {
+type Kill = (world: KubeWorld, count: number) => void;
+
+/** Dies before its next request is sent. */
+const killAfter: Kill = (world, count) => {
   let left = count;
   world.intercept = () => {
     if (left-- <= 0) throw new Killed("killed");
   };
-}
+};
+
+/** Dies when the cluster has done what its last request asked, before it hears so. */
+const killUnanswered: Kill = (world, count) => {
+  let left = count;
+  let dead = false;
+  const mortal = <Port extends object>(port: Port): Port =>
+    new Proxy(port, {
+      get(of, name) {
+        const method = Reflect.get(of, name) as unknown;
+        if (typeof method !== "function") return method;
+        return async (...given: unknown[]) => {
+          if (dead) throw new Killed("dead");
+          dead = --left < 0;
+          const answer: unknown = await method.apply(of, given);
+          if (dead) throw new Killed("killed");
+          return answer;
+        };
+      },
+    });
+  const { cluster, inventory } = world.ports;
+  Object.assign(world.ports, { cluster: mortal(cluster), inventory: mortal(inventory) });
+};
 
 describeOnKube("a kill", (suite) => {
   const everyRequest = process.env["CAPSTAN_TEST_FULL"] === "1";
 
-  it("between any two requests leaves no orphan and deletes nothing twice", async () => {
+  it("between any two requests leaves no orphan and deletes nothing twice", () => rounds("k", killAfter));
+
+  it("before an answer is heard leaves no orphan and deletes nothing twice", () => rounds("u", killUnanswered));
+
+  async function rounds(prefix: string, kill: Kill): Promise<void> {
     let finished = false;
     let killed = 0;
     for (let count = 0; !finished; count += everyRequest ? 1 : 3) {
-      finished = await round(count);
+      finished = await round(`${prefix}${count}`, (world) => kill(world, count));
       if (!finished) killed++;
     }
     assert.ok(killed >= 5, `only ${killed} kills: the pass has too few requests for this to say anything`);
-  });
+  }
 
-  /** Generation 1, then a kill after `count` requests of generation 2, then a new process. True: nothing was killed. */
-  async function round(count: number): Promise<boolean> {
-    const name = `k${count}`;
+  /** Generation 1, then a kill during generation 2, then a new process. True: nothing was killed. */
+  async function round(name: string, kill: (world: KubeWorld) => void): Promise<boolean> {
     const old = [configMap(`${name}-stays`), configMap(`${name}-goes-1`), configMap(`${name}-goes-2`)];
     const next = [configMap(`${name}-stays`, { key: "2" }), configMap(`${name}-new`), deployment(`${name}-web`)];
     const first = await suite.world.apply(name, old);
     assert.equal(first.phase, "Applied", show(first));
     const before = new KubeWorld(suite.server);
-    killAfter(before, count);
+    kill(before);
     const survived = await before.apply(name, next, { generation: 2 }).then(
       () => true,
       () => false,
@@ -44,15 +72,14 @@ describeOnKube("a kill", (suite) => {
     const after = new KubeWorld(suite.server);
     try {
       const result = await after.apply(name, next, { generation: 2 });
-      assert.equal(result.phase, "Applied", `${count}: ${show(result)}`);
-      assert.deepEqual(await leftOf(after, name), [`${name}-new`, `${name}-stays`], `${count}`);
+      assert.equal(result.phase, "Applied", `${name}: ${show(result)}`);
+      assert.deepEqual(await leftOf(after, name), [`${name}-new`, `${name}-stays`], name);
       const both = [...deletes, ...deletesOf(after)];
-      assert.equal(new Set(both).size, both.length, `deleted twice after ${count}: ${both.join(" ")}`);
+      assert.equal(new Set(both).size, both.length, `deleted twice after ${name}: ${both.join(" ")}`);
       assert.equal(result.inventory.entries.size, 3);
       const removed = await after.remove(name, "prune");
       assert.equal(removed.done, true);
       assert.deepEqual(await leftOf(after, name), []);
-      // The suite's own books know nothing of what these processes did.
       return survived;
     } finally {
       after.stop();

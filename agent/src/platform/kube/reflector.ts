@@ -105,7 +105,7 @@ export class Reflector implements Watches {
 
   #faultOf(thrown: unknown, kind: KindRef): Fault {
     if (!(thrown instanceof StreamRefused)) return Fault.from(thrown);
-    const asked = { verb: "watch", address: { ...kind, namespace: "", name: "" } };
+    const asked = { verb: "watch", address: { ...kind, namespace: "", name: "*" } };
     return refusalFault(thrown.answer.status, thrown.answer.body, asked);
   }
 }
