@@ -67,7 +67,11 @@ const kustomize = struct({
 const jsonnetVariable = struct({ name: keep(string), value: keep(string), code: bool });
 const directory = struct({
   recurse: bool,
-  jsonnet: struct({ extVars: list(jsonnetVariable), tlas: list(jsonnetVariable), libs: strings }),
+  jsonnet: {
+    shape: struct({ extVars: list(jsonnetVariable), tlas: list(jsonnetVariable), libs: strings }),
+    presence: "zero",
+    replace: false,
+  },
   exclude: string,
   include: string,
   disableExtensionFilter: bool,

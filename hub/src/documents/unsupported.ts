@@ -110,7 +110,7 @@ function sourceFindings(source: ApplicationSource, path: FieldPath): readonly Fi
   if (source.plugin !== undefined) {
     findings.push(refused([...path, "plugin"], `spec.${name}.plugin is not supported yet: nothing could be rendered`));
   }
-  if (source.directory?.jsonnet !== undefined) {
+  if (Object.keys(source.directory?.jsonnet ?? {}).length > 0) {
     findings.push(refused([...path, "directory", "jsonnet"], `spec.${name}.directory.jsonnet is not supported yet`));
   }
   return findings;

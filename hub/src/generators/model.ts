@@ -61,13 +61,21 @@ export interface GeneratedApplication {
   readonly trace: Trace;
 }
 
+/** Why Argo CD's last check rejects an application; `name-invalid` is what the API server would say. */
+export type Rejection = "no-name" | "name-invalid" | "duplicate-name" | "project-missing" | "destination-invalid";
+
+export interface RejectedApplication extends GeneratedApplication {
+  readonly rejection: Rejection;
+  readonly fault: Fault;
+}
+
 /** A fault of one element, or of a whole generator (then without `element`). */
 export interface ElementFault {
   readonly fault: Fault;
   readonly generator: string;
   readonly element?: JsonObject;
-  /** Which of Argo CD's steps failed. */
-  readonly step: "generator" | "render" | "validation";
+  /** Which of Argo CD's steps failed; `panic` is a generator that would crash there. */
+  readonly step: "generator" | "render" | "validation" | "panic" | "decode";
 }
 
 export type ConditionType = "ErrorOccurred" | "ParametersGenerated" | "ResourcesUpToDate";
@@ -90,7 +98,9 @@ export interface GenerateResult {
   readonly complete: boolean;
   /** Complete, and yet no application at all. */
   readonly empty: boolean;
-  /** Names that were generated but not accepted; what runs under them is neither changed nor removed. */
+  /** Generated but not accepted; what runs under their names is neither changed nor removed. */
+  readonly rejected: readonly RejectedApplication[];
+  /** The names of the rejected. */
   readonly heldNames: readonly string[];
   readonly conditions: readonly Condition[];
 }

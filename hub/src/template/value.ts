@@ -56,7 +56,7 @@ export class GoComplex {
 }
 
 /** What a list or map holds, as Go's type says. */
-export type ElementType = "any" | "string" | "int" | "list";
+export type ElementType = "any" | "string" | "int" | "list" | "map";
 
 /** A slice. */
 export class GoList {
@@ -183,6 +183,7 @@ const elementNames: Record<ElementType, string> = {
   string: "string",
   int: "int",
   list: "[]interface {}",
+  map: "map[string]interface {}",
 };
 
 /** Go's name of the value's type, as `%T` prints it. */

@@ -1,0 +1,76 @@
+import { Fault } from "@capstan/proto";
+import type { Json, JsonObject } from "../documents/model.ts";
+import type { TemplateEngine } from "../template/engine.ts";
+import { CallError, type GoMap, toPlain } from "../template/value.ts";
+import type { ElementFault, GenerateInput, GitNeed } from "./model.ts";
+
+/** The parameters of one element. */
+export type Params = GoMap;
+
+/** Thrown in strict mode at the first fault: the whole top-level generator yields nothing, as in Argo CD. */
+export class StopGenerator extends Error {}
+
+/** What all generators of one run share. */
+export class GenerateContext {
+  readonly input: GenerateInput;
+  readonly engine: TemplateEngine;
+  readonly goTemplate: boolean;
+  readonly faults: ElementFault[] = [];
+  readonly needs = new Map<string, GitNeed>();
+  /** Parsed files by tree and path. */
+  readonly parsed = new Map<string, readonly JsonObject[] | Fault>();
+  complete = true;
+
+  constructor(engine: TemplateEngine, input: GenerateInput) {
+    this.engine = engine;
+    this.input = input;
+    this.goTemplate = input.set.spec.goTemplate ?? false;
+  }
+
+  /** Renders one text of the set. Throws TemplateFault. */
+  render(text: string, params: Params, options = this.input.set.spec.goTemplateOptions ?? []): string {
+    return this.engine.render(text, params, { goTemplate: this.goTemplate, options });
+  }
+
+  need(need: GitNeed): void {
+    this.complete = false;
+    this.needs.set(`${need.repoURL}\n${need.revision}\n${need.path ?? ""}`, need);
+  }
+
+  /** Notes a fault: the set is incomplete, and in strict mode the generator stops. */
+  fail(
+    thrown: unknown,
+    at: { readonly generator: string; readonly step: ElementFault["step"]; readonly element?: Params | Json },
+  ): void {
+    if (thrown instanceof StopGenerator) throw thrown;
+    const step = thrown instanceof CallError ? "panic" : at.step;
+    const fault = (
+      thrown instanceof CallError
+        ? new Fault("bad-input", { message: `${thrown.message}.` })
+        : Fault.from(thrown, "bad-input")
+    ).at({
+      set: `${this.input.set.metadata.namespace}/${this.input.set.metadata.name}`,
+      generator: at.generator,
+    });
+    this.complete = false;
+    const element = at.element === undefined ? undefined : elementOf(at.element);
+    this.faults.push({ fault, generator: at.generator, step, ...(element === undefined ? {} : { element }) });
+    if (this.input.compat === "strict" && step !== "render" && fault.code !== "unknown-generator")
+      throw new StopGenerator();
+  }
+}
+
+function elementOf(element: Params | Json): JsonObject {
+  const plain =
+    typeof element === "object" && element !== null && "entries" in element && element.entries instanceof Map
+      ? toPlain(element as Params)
+      : (element as Json);
+  return typeof plain === "object" && plain !== null && !Array.isArray(plain)
+    ? (plain as JsonObject)
+    : { value: plain };
+}
+
+/** A fault in what people wrote in a generator. */
+export function badInput(message: string, next: string, field?: string): Fault {
+  return new Fault("bad-input", { message, next, ...(field === undefined ? {} : { where: { field } }) });
+}
