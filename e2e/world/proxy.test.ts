@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { freePorts } from "./ports.ts";
+import { Child } from "./process.ts";
 import { TcpProxy } from "./proxy.ts";
 import { until } from "./wait.ts";
 
@@ -101,4 +102,19 @@ test("four megabytes pass through a delayed link unharmed", async () => {
 
 test("free ports differ", async () => {
   assert.equal(new Set(await freePorts(20)).size, 20);
+});
+
+test("a client that reconnects as fast as it can does not stall the process while the link is cut", async () => {
+  using target = await echo();
+  await using proxy = await TcpProxy.start(target.endpoint);
+  proxy.cut();
+  const { port } = proxy;
+  const script = `const { connect } = require("node:net");
+    const go = () => connect(${port}, "127.0.0.1").on("error", () => undefined).on("close", go);
+    for (let i = 0; i < 50; i += 1) go();`;
+  await using _eager = await Child.start({ name: "eager", binary: process.execPath, args: ["-e", script] });
+  await until("many refusals", () => proxy.counters.refused > 200, 10_000);
+  const started = performance.now();
+  await new Promise(setImmediate);
+  assert.ok(performance.now() - started < 1_000);
 });

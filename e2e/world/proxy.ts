@@ -16,6 +16,8 @@ export interface ProxyCounters {
   readonly bytesDown: number;
 }
 
+const refusalDelay = 20;
+
 type LinkState = "open" | "cut" | "paused";
 
 /**
@@ -30,6 +32,7 @@ export class TcpProxy implements AsyncDisposable {
   #counters = { accepted: 0, refused: 0, bytesUp: 0, bytesDown: 0 };
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
+  readonly #refused = new Set<Socket>();
 
   private constructor(server: Server, port: number, target: Endpoint) {
     this.#server = server;
@@ -94,16 +97,24 @@ export class TcpProxy implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.drop();
+    for (const client of this.#refused) client.destroy();
     await new Promise((resolve) => {
       this.#server.close(resolve);
     });
   }
 
+  /** Not at once: a client that comes back as fast as it can would keep this process accepting and doing nothing else. */
+  #refuse(client: Socket): void {
+    this.#refused.add(client);
+    client.on("error", () => undefined);
+    client.on("close", () => this.#refused.delete(client));
+    setTimeout(() => client.resetAndDestroy(), refusalDelay).unref();
+  }
+
   #accept(client: Socket): void {
     if (this.#state === "cut") {
       this.#counters.refused += 1;
-      client.on("error", () => undefined);
-      client.resetAndDestroy();
+      this.#refuse(client);
       return;
     }
     this.#counters.accepted += 1;
