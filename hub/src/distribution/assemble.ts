@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type Instant, type TargetKey, targetKey } from "@capstan/proto";
+import { type Digest, type Instant, type TargetKey, targetKey } from "@capstan/proto";
 import {
   BundleRefSchema,
   type DesiredState,
@@ -28,6 +28,8 @@ export interface Assembly {
   readonly removed: ReadonlyMap<TargetKey, bigint>;
   /** Seals a bundle's key to this cluster. Asked only for what changes. */
   seal(bundle: StoredBundleRef): SealedKey;
+  /** The identity of a target's content. */
+  identity(target: DesiredTarget): Digest;
 }
 
 /**
@@ -44,7 +46,7 @@ export function assemble(input: Assembly): DesiredState | undefined {
     if (tombstones.get(key)?.generation === generation) changed = tombstones.delete(key) || changed;
   }
   for (const [key, change] of input.changes) {
-    changed = put({ targets, tombstones, revision, seal: input.seal }, key, change) || changed;
+    changed = put({ ...input, targets, tombstones, revision }, key, change) || changed;
   }
   const relabelled = input.previous !== undefined && !sameLabels(input.previous.labels, input.recipient.labels);
   if (!changed && !relabelled) return undefined;
@@ -62,7 +64,14 @@ export function assemble(input: Assembly): DesiredState | undefined {
   });
 }
 
+/** Whether the state says it already: the same content, and the same operation or none asked for. */
+function isHeld(before: DesiredTarget, { content, operation }: Change & { kind: "hold" }, draft: Draft): boolean {
+  const asked = operation === undefined || operation.id === before.operation?.id;
+  return asked && draft.identity(before) === content.digest;
+}
+
 interface Draft {
+  identity(target: DesiredTarget): Digest;
   readonly targets: Map<TargetKey, DesiredTarget>;
   readonly tombstones: Map<TargetKey, Tombstone>;
   readonly revision: bigint;
@@ -88,8 +97,9 @@ function put(draft: Draft, key: TargetKey, change: Change): boolean {
     );
     return true;
   }
-  draft.tombstones.delete(key);
   const { target, bundle } = change.content;
+  if (before !== undefined && isHeld(before, change, draft)) return false;
+  draft.tombstones.delete(key);
   const sealed = before?.bundle?.digest === bundle.digest ? before.bundle.key : undefined;
   draft.targets.set(
     key,

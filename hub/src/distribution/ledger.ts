@@ -19,7 +19,7 @@ export class Ledger {
     for (const target of state.targets) {
       targets.set(targetKey(target.namespace, target.name), {
         generation: target.generation,
-        content: this.#identity(target),
+        content: this.identity(target),
       });
     }
     this.#held.set(cluster, { state, targets });
@@ -48,7 +48,8 @@ export class Ledger {
     return held.state.targets.find((target) => targetKey(target.namespace, target.name) === key);
   }
 
-  #identity(target: DesiredTarget): Digest {
+  /** The identity of a target's content, worked out once an object. */
+  identity(target: DesiredTarget): Digest {
     const known = this.#identities.get(target);
     if (known !== undefined) return known;
     const digest = contentDigest(target, this.#hash);

@@ -177,7 +177,10 @@ export class DistributionReconciler {
     for (const cluster of [...this.#dirty]) {
       this.#dirty.delete(cluster);
       const next = this.#next(cluster);
-      if (next === undefined) continue;
+      if (next === undefined) {
+        if (this.#hailed.has(cluster)) this.#settle(cluster, new Map(this.#pending.get(cluster) ?? []));
+        continue;
+      }
       taken.set(cluster, new Map(this.#pending.get(cluster) ?? []));
       states.set(cluster, next);
       writes.set(cluster, encodeDesired(await this.#fold(cluster, next, signal), this.#options.crypto));
@@ -211,6 +214,7 @@ export class DistributionReconciler {
       changes: this.#pending.get(cluster) ?? new Map(),
       removed: this.#removed.get(cluster) ?? new Map(),
       seal: (bundle) => this.#options.crypto.seal(bundle, recipient),
+      identity: (target) => this.#ledger.identity(target),
     });
   }
 

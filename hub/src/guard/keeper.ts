@@ -1,7 +1,7 @@
 import type { Clock, ClusterId, Digest, TargetKey } from "@capstan/proto";
 import type { Approval, GuardLimits, GuardResult, HeldList, PastRemoval, Removal, SetGuard } from "./model.ts";
 import type { GuardStore } from "./port.ts";
-import { approveList, countHoldings, holdRemovals } from "./removals.ts";
+import { approveList, countHoldings, forget, holdRemovals } from "./removals.ts";
 
 /** A removal that a lane wants, without its set: the lane tells it. */
 export interface WantedRemoval {
@@ -32,8 +32,6 @@ interface Verdict {
   readonly held: ReadonlyMap<string, string>;
 }
 
-/** How long what went counts, in milliseconds. */
-const day = 24 * 3_600_000;
 /** The verdict is worked out at most so often: it looks at the whole fleet. */
 const freshFor = 250;
 
@@ -85,10 +83,7 @@ export class GuardKeeper {
     const set = this.#options.setOf(lane);
     const approved = (one: WantedRemoval) =>
       this.#approvals.some(({ list }) => list.some((each) => placeOf(each) === placeOf(one)));
-    this.#history = [
-      ...this.#history.filter(({ at }) => now - at < day),
-      ...fresh.map((one) => ({ ...one, set, at: now, approved: approved(one) })),
-    ];
+    this.#history = [...this.#history, ...fresh.map((one) => ({ ...one, set, at: now, approved: approved(one) }))];
     this.#verdict = undefined;
     await this.#save(signal);
   }
@@ -137,7 +132,10 @@ export class GuardKeeper {
   }
 
   #save(signal: AbortSignal): Promise<void> {
-    return this.#options.store.save({ history: this.#history, approvals: this.#approvals }, signal);
+    const kept = forget({ history: this.#history, approvals: this.#approvals }, this.#options.clock.now());
+    this.#history = [...kept.history];
+    this.#approvals = [...kept.approvals];
+    return this.#options.store.save(kept, signal);
   }
 }
 

@@ -1,3 +1,4 @@
+import { create } from "@bufbuild/protobuf";
 import {
   type Chance,
   type Clock,
@@ -8,7 +9,7 @@ import {
   KeyedLoop,
   type Outcome,
 } from "@capstan/proto";
-import { Removal } from "@capstan/proto/desired";
+import { OperationSchema, Removal } from "@capstan/proto/desired";
 import type { Change as DesiredChange, TargetContent } from "../distribution/model.ts";
 import { checkPlan } from "./check.ts";
 import { factsOf } from "./facts.ts";
@@ -26,13 +27,14 @@ import {
   type PlanInput,
   parseRunId,
   type Reason,
+  type Release,
   type RollbackScope,
   type RunId,
   type RunState,
   type Transition,
   type VerbResult,
 } from "./model.ts";
-import { plan } from "./plan.ts";
+import { plan, releaseOf } from "./plan.ts";
 import type { Assignments, ClusterView, RemovalGuard, RolloutStore } from "./port.ts";
 import { decodeEntry, decodeHead, encodeEntry, encodeHead, type Packer, replay } from "./record.ts";
 import { followUp, pinned, returned, rollback } from "./rollback.ts";
@@ -187,7 +189,7 @@ export class RolloutReconciler {
       const kept = requireRun(lane);
       const now = this.#options.clock.now();
       const id = this.#runId(lane, now);
-      const target = request.to === undefined ? undefined : releaseOf(lane, request.to);
+      const target = request.to === undefined ? undefined : olderRelease(lane, request.to);
       const back = rollback(
         kept.state,
         { ...intent, now },
@@ -317,8 +319,9 @@ export class RolloutReconciler {
   /** Deferred clusters of an ended run that are back go on in a child run, under their own budget. */
   async #catchUp(lane: Lane, run: KeptRun, signal: AbortSignal): Promise<void> {
     const { ready } = returned(run.state, this.#facts(lane));
-    const release = lane.wanted?.release;
-    if (ready.length === 0 || release === undefined || release.id !== run.state.plan.release) return;
+    const newer =
+      lane.pin === undefined && lane.wanted !== undefined && lane.wanted.release.id !== run.state.plan.release;
+    if (ready.length === 0 || newer) return;
     const now = this.#options.clock.now();
     const input = followUp(
       run.state,
@@ -326,7 +329,6 @@ export class RolloutReconciler {
       {
         run: this.#runId(lane, now),
         kind: "catch-up",
-        release,
         only: ready,
         current: this.#options.assignments.ofLane(lane.key),
         clusters: this.#options.clusters.all(),
@@ -407,7 +409,10 @@ export class RolloutReconciler {
       );
       return undefined;
     }
-    return { kind: "hold", content };
+    if (!dispatch.again) return { kind: "hold", content };
+    // The same content once more: a new generation comes from an operation that was not asked for before.
+    const { actor } = kept.state.plan;
+    return { kind: "hold", content, operation: create(OperationSchema, { id: dispatch.id, actor, sync: true }) };
   }
 
   async #record(lane: Lane, kept: KeptRun, result: VerbResult, signal: AbortSignal): Promise<KeptRun> {
@@ -525,19 +530,17 @@ function onlyRemoves({ release }: Wanted): boolean {
   return release.targets.length === 0;
 }
 
-/** A release that the lane has been at, by id or the start of one. */
-function releaseOf(lane: Lane, id: string) {
+/** A whole release that the lane has been at, by the start of its id or of its commit. */
+function olderRelease(lane: Lane, id: string): Release {
   for (const { state } of [lane.run, ...lane.past].filter((each) => each !== undefined)) {
     const { release, cause } = state.plan;
-    if (release !== id && !release.startsWith(`sha256:${id}`) && !(id.length >= 7 && cause.commit.startsWith(id)))
-      continue;
-    const targets = state.members.flatMap(({ cluster, moves }) =>
-      moves.flatMap(({ target, to }) => (to === null ? [] : [{ target, cluster, content: to }])),
-    );
-    return { id: release, lane: lane.key, cause, targets };
+    const named =
+      release === id || release.startsWith(`sha256:${id}`) || (id.length >= 7 && cause.commit.startsWith(id));
+    const whole = named ? releaseOf(state.plan) : undefined;
+    if (whole !== undefined) return whole;
   }
   throw new Fault("not-found", {
-    message: `${lane.key} has no release ${id} among its last ones.`,
+    message: `${lane.key} has no whole release ${id} among its last ones.`,
     next: "See: capstan rollout list LANE --all",
   });
 }
