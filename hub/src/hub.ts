@@ -211,6 +211,15 @@ export class Hub {
     this.#standing = undefined;
   }
 
+  /** Forgets a cluster; what it runs stays. Returns the targets that it had. */
+  async forget(cluster: ClusterId, signal: AbortSignal): Promise<readonly string[]> {
+    const held = this.distribution.held(cluster)?.state.targets ?? [];
+    await this.revoke(cluster, { by: "capstan", reason: "the cluster was removed" }, signal);
+    this.status.forget(cluster);
+    await this.clusters.remove(cluster, signal);
+    return held.map(({ namespace, name }) => `${namespace}/${name}`);
+  }
+
   /** The owner of a lane and the lane's own name. */
   splitLane(lane: LaneKey) {
     return splitLane(lane);
@@ -226,6 +235,30 @@ export class Hub {
       for (const { set, namespace, name } of state.targets) owners.add(set === "" ? `${namespace}/${name}` : set);
     }
     return owners;
+  }
+
+  #sequence = 0;
+  readonly #watchers = new Set<() => void>();
+
+  /** Says when anything that people see may have changed: one counter for all watches. */
+  readonly changes = {
+    term: () => String(this.#term?.epoch ?? 0n),
+    sequence: () => this.#sequence,
+    changed: (signal: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        const wake = () => {
+          this.#watchers.delete(wake);
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        this.#watchers.add(wake);
+        signal.addEventListener("abort", wake, { once: true });
+      }),
+  };
+
+  #touch(): void {
+    this.#sequence += 1;
+    for (const wake of [...this.#watchers]) wake();
   }
 
   #setTerm(term: Term | undefined): void {
@@ -266,6 +299,7 @@ export class Hub {
   }
 
   #clusterChanged(id: ClusterId): void {
+    this.#touch();
     this.releases.everythingChanged(this.#owners());
     this.distribution.review(id);
     this.rollouts.clusterChanged(id);
@@ -481,6 +515,7 @@ export class Hub {
 
   #workedOut(state: OwnerState): void {
     for (const lane of state.lanes) this.rollouts.want(lane.key, lane);
+    this.#touch();
     for (const fault of [...state.faults, ...state.targetFaults.values()])
       this.#logFault(`release ${state.owner}`, fault);
   }
@@ -526,6 +561,7 @@ export class Hub {
         this.status.touch(cluster);
         this.ports.log("info", connected ? "cluster connected" : "cluster disconnected", { cluster });
         this.rollouts.clusterChanged(cluster);
+        this.#touch();
       },
       heartbeatMs: () => staleness(this.sessions.size).heartbeatMs,
       acked: (cluster, bootId) => {
@@ -576,9 +612,11 @@ export class Hub {
     this.status.onChange((cluster, { removed }) => {
       for (const { target, generation } of removed) this.distribution.confirmRemoved(cluster, target, generation);
       this.rollouts.clusterChanged(cluster);
+      this.#touch();
     });
     this.distribution.onWritten((clusters) => {
       this.#standing = undefined;
+      this.#touch();
       for (const cluster of clusters) this.rollouts.clusterChanged(cluster);
     });
     this.ports.sources.onChange(({ key }) => {
@@ -597,6 +635,7 @@ export class Hub {
   }
 
   #logTransitions({ plan }: RunState, transitions: readonly Transition[]): void {
+    this.#touch();
     for (const { change, reason } of transitions) {
       if (change.of !== "run") continue;
       this.ports.log("info", `rollout ${plan.run}: ${change.to.phase}`, { lane: plan.lane, reason });

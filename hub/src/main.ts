@@ -2,13 +2,21 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Fault, faultText, systemChance, systemClock } from "@capstan/proto";
 import { AgentService } from "@capstan/proto/agent";
+import { FleetService } from "@capstan/proto/fleet";
 import { agentService } from "./api/agent-service.ts";
+import { authoriser } from "./api/authorise.ts";
+import { Calls } from "./api/call.ts";
+import { fleetService } from "./api/fleet-service.ts";
+import { summary } from "./api/summary.ts";
+import { type ClusterSources, clusterView } from "./api/views.ts";
+import { AuditTrail } from "./audit/reconciler.ts";
 import { compileConfig, type HubConfig, type Override } from "./config/compile.ts";
+import { generate } from "./generators/generate.ts";
 import { Hub } from "./hub.ts";
 import type { Term } from "./leader/model.ts";
 import { LeaseKeeper } from "./leader/reconciler.ts";
 import { type HubAuthority, loadAuthority } from "./platform/crypto/authority.ts";
-import { randomId, tokenCrypto } from "./platform/crypto/digests.ts";
+import { randomId, sha256Hex, tokenCrypto } from "./platform/crypto/digests.ts";
 import { loadSealing } from "./platform/crypto/sealing.ts";
 import { loadSigner } from "./platform/crypto/signing.ts";
 import { readFileIfThere, writeFileAtomic } from "./platform/disk/files.ts";
@@ -35,6 +43,7 @@ import {
 import { rootReader } from "./platform/stores/roots.ts";
 import { bundleVault } from "./platform/stores/vault.ts";
 import { readPush } from "./sources/webhook.ts";
+import { TemplateEngine } from "./template/engine.ts";
 
 const version = "0.1.0";
 
@@ -61,6 +70,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
   log.info({ git: backend, sandbox: isolation.mode, nats: store.natsVersion, reason: isolation.reason }, "opened");
   const endpoints = endpointsOf(config);
   const vault = bundleVault(store.stores.bundles, sealing);
+  const engine = new TemplateEngine();
   const { state, records } = store.stores;
   const hub = new Hub({
     clock,
@@ -70,9 +80,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     config,
     sources,
     roots: rootReader(sources),
-    generate: () => {
-      throw new Fault("unsupported", { message: "sets are not generated yet." });
-    },
+    generate: (input) => generate(engine, input),
     admit: () => [],
     renderer,
     crypto: desiredCrypto(signer, sealing),
@@ -103,7 +111,40 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     onLeading: (term, ending) => lead(hub, { term, authority, data, endpoints }, ending),
     onFault,
   });
+  const audit = new AuditTrail({
+    store: store.stores.audit,
+    clock,
+    hash: sha256Hex,
+    id: randomId,
+    epoch: () => hub.term?.epoch,
+  });
+  const calls = new Calls({
+    authorise: authoriser((token) => hub.desk.person(token)),
+    audited: (call, work, stop) => audit.audited(call, work, stop),
+    assertLeading: () => assertLeading(hub),
+  });
+  const seen = clusterSources(hub);
   const services = [
+    fleetService({
+      ...seen,
+      calls,
+      clock,
+      guard: hub.guard,
+      endpoints,
+      summary: () =>
+        summary({
+          now: clock.now(),
+          fleet: authority.fleet,
+          clusters: hub.clusters.records().map((record) => clusterView(record, seen)),
+          rollouts: [],
+          looks: [],
+          problems: [],
+        }),
+      changes: hub.changes,
+      revoke: (cluster, who, stop) => hub.revoke(cluster, who, stop),
+      forget: (cluster, stop) => hub.forget(cluster, stop),
+      effects: () => [],
+    }),
     agentService({
       desk: hub.desk,
       session: (peer, requests, stop) => hub.session(peer, requests, stop),
@@ -112,7 +153,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
       assertLeading: () => assertLeading(hub),
     }),
   ];
-  const described = [AgentService];
+  const described = [AgentService, FleetService];
   const grpc = await startGrpcServer({
     address: config.listen.address,
     port: config.listen.grpc,
@@ -171,6 +212,11 @@ async function lead(hub: Hub, { term, authority, data, endpoints }: Leading, sig
     await writeFileAtomic(file, `${JSON.stringify({ endpoints, ca, token: text }, null, 2)}\n`);
   }
   await leading;
+}
+
+function clusterSources(hub: Hub): ClusterSources {
+  const { clusters, sessions, status, distribution, desk } = hub;
+  return { clusters, live: sessions, status, desired: distribution, desk };
 }
 
 function assertLeading(hub: Hub): void {

@@ -1,4 +1,4 @@
-import { type ClusterId, type Clock, Fault, type TargetKey } from "@capstan/proto";
+import { type Clock, type ClusterId, Fault, type TargetKey } from "@capstan/proto";
 import type { ReportBatch } from "@capstan/proto/agent";
 import { decodeStatus, encodeStatus } from "./codec.ts";
 import { foldReports } from "./fold.ts";
