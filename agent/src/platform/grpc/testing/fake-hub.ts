@@ -55,6 +55,8 @@ export class FakeHub {
   life = 86_400;
   natsUrls: string[] = [];
   acks = true;
+  /** Whether GetDesired and GetChunk answer. */
+  serving = true;
   refuse: FaultCode | undefined;
   #server: Server | undefined;
   #streams = new Set<Stream>();
@@ -110,10 +112,14 @@ export class FakeHub {
     for (const stream of this.#streams) stream.write(create(ConnectResponseSchema, { message }));
   }
 
-  /** Publishes a state and hints at it over the sessions. */
-  publish(state: Parameters<TestFleet["sign"]>[0]): void {
-    this.desired = this.fleet.sign({ fleet: this.fleet.id, ...state });
-    this.tell({ case: "hint", value: { $typeName: "capstan.v1.Hint", revision: state.revision ?? 0n } });
+  /** Stores a state and hints at it over the sessions. */
+  publish(signed: SignedDesiredState, revision: bigint): void {
+    this.desired = signed;
+    this.hint(revision);
+  }
+
+  hint(revision: bigint): void {
+    this.tell({ case: "hint", value: { $typeName: "capstan.v1.Hint", revision } });
   }
 
   #enroll({ request }: Call<EnrollRequest>, reply: Reply): void {
@@ -146,12 +152,13 @@ export class FakeHub {
   }
 
   #desiredNow(reply: Reply): void {
+    if (!this.serving) return fail(reply, "store-unavailable", status.UNAVAILABLE);
     reply(null, create(GetDesiredResponseSchema, this.desired === undefined ? {} : { desired: this.desired }));
   }
 
   #chunk({ request }: Call<GetChunkRequest>, reply: Reply): void {
     const data = this.fleet.chunks.get(`${request.digest}/${request.chunk}`);
-    if (data === undefined) fail(reply, "not-found", status.NOT_FOUND);
+    if (data === undefined || !this.serving) fail(reply, "not-found", status.NOT_FOUND);
     else reply(null, { $typeName: "capstan.v1.GetChunkResponse", data });
   }
 
