@@ -129,21 +129,27 @@ export class IdentityDesk {
     const { clock, authority, crypto } = this.#options;
     const given = parseJoinText(request.token);
     const cluster = parseClusterId(request.cluster);
-    const token = checkJoinSecret(this.#tokens.get(given.id), given, crypto);
+    checkJoinSecret(this.#tokens.get(given.id), given, crypto);
     const now = clock.now();
     const keys = await this.#keysOf(request);
     const issued = await authority.issue({ csr: request.csr, cluster, now });
+    // Looked at again, as others may have asked meanwhile; from here to its use nothing is awaited.
+    const token = checkJoinSecret(this.#tokens.get(given.id), given, crypto);
+    const known = this.#known(cluster);
     const decision = decideEnrolment({ cluster, incarnation: request.incarnation, keys }, token, {
-      enrolment: this.#options.enrolment(cluster),
-      revocation: this.#revocations.get(cluster),
+      ...known,
       now,
       notAfter: issued.notAfter,
     });
     // Used up at once in memory: another agent with the same token may be asking between here and the store's answer.
     this.#tokens.set(decision.token.id, decision.token);
     await this.#saveToken(decision.token, signal);
-    if (decision.revocation !== undefined) await this.#saveRevocation(decision.revocation, signal);
+    if (decision.revocation !== undefined) {
+      if (this.#revocations.get(cluster) !== known.revocation) throw revokedMeanwhile(cluster);
+      await this.#saveRevocation(decision.revocation, signal);
+    }
     await this.#options.saveEnrolment(decision.enrolment, signal);
+    if (this.isRefused(cluster, keys.tlsKey)) throw revokedMeanwhile(cluster);
     return { fleet: authority.fleet, credential: await this.#credential(cluster, keys, issued) };
   }
 
@@ -158,12 +164,14 @@ export class IdentityDesk {
     const peer = authority.identify(shown, now);
     const proved = certificate !== undefined || this.#isProved(request, now);
     const keys = await this.#keysOf(request);
-    const known = this.#known(peer.cluster);
-    // Decided before a certificate is made, and again with its end.
-    decideRenewal({ peer, proved, keys }, known, { now, notAfter: now, times });
+    // Decided before a certificate is made, and again with its end and with what is known by then.
+    decideRenewal({ peer, proved, keys }, this.#known(peer.cluster), { now, notAfter: now, times });
     const issued = await authority.issue({ csr: request.csr, cluster: peer.cluster, now });
+    const known = this.#known(peer.cluster);
     const enrolment = decideRenewal({ peer, proved, keys }, known, { now, notAfter: issued.notAfter, times });
     await this.#options.saveEnrolment(enrolment, signal);
+    // A revocation before this point may not know the new keys: so nothing of them goes out.
+    if (this.isRefused(peer.cluster, keys.tlsKey)) throw revokedMeanwhile(peer.cluster);
     return { fleet: authority.fleet, credential: await this.#credential(peer.cluster, keys, issued) };
   }
 
@@ -270,5 +278,13 @@ function verificationKeys(signer: Signer): VerificationKey[] {
     const by = vouched.get(keyId);
     const vouch = by === undefined ? {} : { signature: by.signature, signedBy: by.keyId };
     return create(VerificationKeySchema, { id: keyId, publicKey, ...vouch });
+  });
+}
+
+function revokedMeanwhile(cluster: ClusterId): Fault {
+  return new Fault("revoked", {
+    message: `expected a cluster that is welcome, found that ${cluster} was revoked while its identity was being made.`,
+    where: { cluster },
+    next: "A person may let it join anew with `capstan cluster add`.",
   });
 }
