@@ -1,4 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
 import { Fault } from "@capstan/proto";
 
 /** A program to run to its end. */
@@ -116,92 +117,99 @@ function lost(cause: unknown): Fault {
 }
 
 // Bundlers may wrap named functions in a helper that is not there in the other process.
-const program = `var __name = (f) => f; (${starter.toString()})();`;
+const program = `var __name = (f) => f;
+${[layOut, killGroup, collect].map(String).join("\n")}
+(${String(starter)})();`;
 
-/** Runs in the small process, by its text alone: it may name nothing outside itself. */
+// The functions below run in the small process, by their text alone: they may name only each other.
+
+/** Answers `{ id, …SpawnRequest }` with `{ id, …Ended }`; `{ id, cancel }` kills. Ends, with all it started, with the hub. */
 function starter(): void {
   const { spawn: start } = process.getBuiltinModule("node:child_process");
   const fs = process.getBuiltinModule("node:fs");
   const running = new Map<number, number>();
   const scenes = new Set<string>();
-  const clear = (scene: Scene | undefined): void => {
-    if (scene === undefined) return;
-    fs.rmSync(scene.root, { recursive: true, force: true });
-    scenes.delete(scene.root);
-  };
-  // All at once: these are small files, and handing each call to another thread costs more than the call.
-  const layOut = (scene: Scene): void => {
-    scenes.add(scene.root);
-    for (const { path, mode } of scene.folders) {
-      fs.mkdirSync(path);
-      // `mkdir` takes the process's mask off the mode.
-      fs.chmodSync(path, mode);
-    }
-    for (const { path, bytes } of scene.files) fs.writeFileSync(path, bytes, { flag: "wx", mode: 0o644 });
-    for (const { path, to } of scene.links) fs.linkSync(to, path);
-  };
-  const kill = (pid: number): void => {
-    try {
-      process.kill(-pid, "SIGKILL");
-    } catch {
-      // It ended by itself.
-    }
-  };
   process.on("disconnect", () => {
-    for (const pid of running.values()) kill(pid);
+    for (const pid of running.values()) killGroup(pid);
     for (const root of scenes) fs.rmSync(root, { recursive: true, force: true });
     process.exit(0);
   });
   process.on("message", (message: SpawnRequest & { readonly id: number; readonly cancel?: boolean }) => {
     const { id, file, args, cwd, env, outputBytes, scene } = message;
     if (message.cancel === true) {
-      const pid = running.get(id);
-      if (pid !== undefined) kill(pid);
+      killGroup(running.get(id));
       return;
     }
-    try {
-      if (scene !== undefined) layOut(scene);
-    } catch (thrown) {
-      clear(scene);
-      const none = Buffer.alloc(0);
-      process.send?.({
-        id,
-        code: null,
-        signal: null,
-        stdout: none,
-        stderr: none,
-        overflowed: false,
-        error: String(thrown),
-      });
-      return;
-    }
-    const child = start(file, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-    if (child.pid !== undefined) running.set(id, child.pid);
-    const printed: Buffer[] = [];
-    const said: Buffer[] = [];
-    let last = Buffer.alloc(0);
-    let [length, words] = [0, 0];
-    let error: string | undefined;
-    child.stdout.on("data", (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= outputBytes) printed.push(chunk);
-      else if (child.pid !== undefined) kill(child.pid);
-    });
-    child.stderr.on("data", (chunk: Buffer) => {
-      words += chunk.length;
-      if (words <= 16_384) said.push(chunk);
-      else last = Buffer.concat([last, chunk]).subarray(-16_384);
-    });
-    child.on("error", (cause) => {
-      error = cause.message;
-    });
-    child.on("close", (code, signal) => {
+    const answer = (ended: Ended): void => {
       running.delete(id);
-      clear(scene);
-      const overflowed = length > outputBytes;
-      const stdout = overflowed ? Buffer.alloc(0) : Buffer.concat(printed);
-      const ended = { id, code, signal, stdout, stderr: Buffer.concat([...said, last]), overflowed };
-      process.send?.(error === undefined ? ended : { ...ended, error });
-    });
+      if (scene !== undefined) {
+        fs.rmSync(scene.root, { recursive: true, force: true });
+        scenes.delete(scene.root);
+      }
+      process.send?.({ id, ...ended });
+    };
+    try {
+      if (scene !== undefined) {
+        scenes.add(scene.root);
+        layOut(scene);
+      }
+      const child = start(file, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+      if (child.pid !== undefined) running.set(id, child.pid);
+      collect(child, outputBytes, answer);
+    } catch (thrown) {
+      const none = Buffer.alloc(0);
+      answer({ code: null, signal: null, stdout: none, stderr: none, overflowed: false, error: String(thrown) });
+    }
+  });
+}
+
+/** All at once: these are small files, and handing each call to another thread costs more than the call. */
+function layOut(scene: Scene): void {
+  const fs = process.getBuiltinModule("node:fs");
+  for (const { path, mode } of scene.folders) {
+    fs.mkdirSync(path);
+    // `mkdir` takes the process's mask off the mode.
+    fs.chmodSync(path, mode);
+  }
+  for (const { path, bytes } of scene.files) fs.writeFileSync(path, bytes, { flag: "wx", mode: 0o644 });
+  for (const { path, to } of scene.links) fs.linkSync(to, path);
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, "SIGKILL");
+  } catch {
+    // It ended by itself.
+  }
+}
+
+function collect(
+  child: ChildProcessByStdio<null, Readable, Readable>,
+  outputBytes: number,
+  answer: (ended: Ended) => void,
+): void {
+  const printed: Buffer[] = [];
+  const said: Buffer[] = [];
+  let last = Buffer.alloc(0);
+  let [length, words] = [0, 0];
+  let error: string | undefined;
+  child.stdout.on("data", (chunk: Buffer) => {
+    length += chunk.length;
+    if (length <= outputBytes) printed.push(chunk);
+    else killGroup(child.pid);
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    words += chunk.length;
+    if (words <= 16_384) said.push(chunk);
+    else last = Buffer.concat([last, chunk]).subarray(-16_384);
+  });
+  child.on("error", (cause) => {
+    error = cause.message;
+  });
+  child.on("close", (code, signal) => {
+    const overflowed = length > outputBytes;
+    const stdout = overflowed ? Buffer.alloc(0) : Buffer.concat(printed);
+    const ended = { code, signal, stdout, stderr: Buffer.concat([...said, last]), overflowed };
+    answer(error === undefined ? ended : { ...ended, error });
   });
 }
