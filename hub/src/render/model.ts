@@ -64,6 +64,7 @@ export interface RenderLimits {
   readonly objects: number;
 }
 
+/** What a person may be asked to keep to: 1 MiB a file, 50 MiB and 5,000 objects a bundle. */
 export const defaultRenderLimits: RenderLimits = {
   fileBytes: 1024 * 1024,
   bundleBytes: 50 * 1024 * 1024,

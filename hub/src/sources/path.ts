@@ -26,11 +26,6 @@ export function resolvePath(directory: string, text: string): string {
   return parts.join("/");
 }
 
-/** The directory that holds the path; `""` for names at the root. */
-export function parentOf(path: string): string {
-  return path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "";
-}
-
 /** Whether `path` is `directory` itself or lies below it. */
 export function isWithin(directory: string, path: string): boolean {
   return directory === "" || path === directory || path.startsWith(`${directory}/`);

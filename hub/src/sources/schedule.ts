@@ -9,6 +9,7 @@ export interface Schedule {
   readonly backoff: Backoff;
 }
 
+/** Every 120 s ± 20 %; after failures up to 5 s, doubling to 5 min. */
 export const defaultSchedule: Schedule = {
   pollMs: 120_000,
   jitter: 0.2,

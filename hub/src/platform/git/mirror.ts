@@ -18,6 +18,7 @@ export interface DiskMirrorOptions {
   now(): Instant;
 }
 
+/** Bounds of a repository: 1 MiB a file, 100,000 entries. */
 export const defaultTreeLimits: TreeLimits = { fileBytes: 1024 * 1024, entries: 100_000 };
 
 // Lines of tree objects, opened commits, bytes of small files.
