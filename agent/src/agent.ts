@@ -106,6 +106,7 @@ class Rooms implements Agent {
         status: (status) => this.#tell(() => this.#outbox.report(foldReport(status))),
         removed: (removed) => this.#tell(() => this.#outbox.removed(removed)),
         forgotten: (target) => this.#outbox.forget(target),
+        complete: (complete) => this.#tell(() => this.#outbox.complete(complete)),
         event: (event) => {
           ports.log.info("targets", event.message, { target: event.target, reason: event.reason });
           const at = timestampFromMs(clock.now());
@@ -156,7 +157,7 @@ class Rooms implements Agent {
         this.#ports.watcher.run((event) => this.#watched(event), signal),
         this.#intake.run(signal),
         this.#reporter.run(signal),
-        this.#keeper.run({ renewed: () => this.#renewed(), trouble: (fault) => this.#warn("identity", fault) }, signal),
+        this.#keeper.run({ renewed: () => this.#renewed(), trouble: (fault) => this.#notRenewed(fault) }, signal),
         this.#listen(signal),
       ]);
     } catch (thrown) {
@@ -288,6 +289,11 @@ class Rooms implements Agent {
   #renewed(): void {
     this.#ports.log.info("identity", "the certificate was renewed");
     this.#link.renewed();
+  }
+
+  #notRenewed(fault: Fault): void {
+    this.#warn("identity", fault);
+    if (fault.code === "conflict") this.#end(fault);
   }
 
   #moved(state: LinkState): void {

@@ -120,7 +120,7 @@ async function build(
       config.joinTokenFile === undefined ? undefined : parseJoinToken(await readText(config.joinTokenFile)),
     dialer,
     overGrpc: grpcReads(() => dialer.current),
-    overNats: config.transport === "grpc" ? undefined : (identity) => new NatsLink(identity, clock),
+    overNats: config.transport === "grpc" ? undefined : (identity) => new NatsLink(identity, clock, chance),
     applier: {
       apply: (input, until) => applyTarget(engine, input, until),
       remove: (input, until) => removeTarget(engine, input, until),

@@ -1,4 +1,4 @@
-import { parseDigest } from "@capstan/proto";
+import { Fault, parseDigest } from "@capstan/proto";
 import { type CacheHead, type Extent, emptyHead, type TargetMemory } from "./model.ts";
 
 const version = 1;
@@ -32,7 +32,7 @@ export function printHead(head: CacheHead): string {
  * fetches everything anew but never goes back.
  */
 export function parseHead(text: string): CacheHead {
-  const printed = JSON.parse(text) as PrintedHead;
+  const printed = readPrinted(text);
   const highWater = BigInt(printed.highWater);
   if (printed.version !== version) return { ...emptyHead, highWater };
   const long = ([at, offset, length]: readonly [number, number, number]): Extent => ({
@@ -46,6 +46,20 @@ export function parseHead(text: string): CacheHead {
     entries: new Map(Object.entries(printed.entries).map(([name, extents]) => [name, extents.map(long)])),
     targets: new Map(Object.entries(printed.targets).map(([name, memory]) => [name, checkedMemory(memory)])),
   };
+}
+
+function readPrinted(text: string): PrintedHead {
+  try {
+    const printed = JSON.parse(text) as PrintedHead;
+    BigInt(printed.highWater);
+    return printed;
+  } catch (cause) {
+    throw new Fault("bad-input", {
+      message: "Secret capstan-cache-head does not hold the head of a cache.",
+      next: "See who writes it; if nobody does, delete it: the agent then takes the hub's state as the first one.",
+      cause,
+    });
+  }
 }
 
 function checkedMemory(memory: TargetMemory): TargetMemory {

@@ -41,6 +41,7 @@ export class Outbox {
   #revision = 0n;
   #speak = false;
   #full = true;
+  #complete = true;
   #sequence = 0n;
   #underWay: UnderWay | undefined;
   #lastSent = Number.NEGATIVE_INFINITY;
@@ -81,9 +82,15 @@ export class Outbox {
     this.#revision = revision;
   }
 
+  /** Whether every target has been looked at since the start: until then no batch claims to name them all. */
+  complete(complete: boolean): void {
+    this.#complete = complete;
+  }
+
   /** A session stands: the hub is told everything. */
   connected(): void {
-    this.#underWay = undefined;
+    if (this.#underWay !== undefined) this.#giveBack(this.#underWay);
+    this.#speak = true;
     this.#full = true;
   }
 
@@ -102,9 +109,9 @@ export class Outbox {
       if (rest > 0) return { kind: "later", afterMs: rest };
       this.#giveBack(this.#underWay);
     }
-    const full = this.#full || now - this.#lastFull >= fullEveryMs;
+    const full = this.#complete && (this.#full || now - this.#lastFull >= fullEveryMs);
     if (!full && this.#dirty.size === 0 && this.#removed.size === 0 && !this.#speak) {
-      return { kind: "later", afterMs: this.#lastFull + fullEveryMs - now };
+      return this.#complete ? { kind: "later", afterMs: this.#lastFull + fullEveryMs - now } : { kind: "nothing" };
     }
     const rest = this.#lastSent + paceMs - now;
     if (rest > 0) return { kind: "later", afterMs: rest };
@@ -117,10 +124,12 @@ export class Outbox {
     const sequence = ++this.#sequence;
     this.#underWay = { sequence, at: now, targets, removed };
     for (const target of targets) this.#dirty.delete(target);
-    this.#full = false;
+    if (full) {
+      this.#full = false;
+      this.#lastFull = now;
+    }
     this.#speak = false;
     this.#lastSent = now;
-    if (full) this.#lastFull = now;
     const reports = targets.flatMap((target) => this.#latest.get(target) ?? []);
     return create(ReportBatchSchema, {
       sequence,

@@ -49,7 +49,7 @@ export function decide(situation: Situation): Work {
     return { kind: "hold", fault: gate.fault, ...(gate.until === undefined ? {} : { until: gate.until }) };
   if (operation === undefined) return { kind: "apply", again: false };
   const only = operation.selection.length === 0 ? {} : { only: new Set(operation.selection) };
-  return { kind: "apply", again: operation.sync, operation: operation.id, ...only };
+  return { kind: "apply", again: true, operation: operation.id, ...only };
 }
 
 /** Whether this generation, with this bundle, was applied without a failure. */

@@ -51,7 +51,7 @@ export function accountOf(text: string): ServiceAccount {
 
 /** How a target is applied, from its desired state. */
 export function policyOf(target: DesiredTarget, clusterMode: WireMode): ApplyPolicy {
-  const { policy, operation } = target;
+  const { policy } = target;
   const options = new Set(policy?.syncOptions ?? []);
   const ignored = ignoreRules(policy?.ignoreDifferences ?? []);
   return {
@@ -69,7 +69,7 @@ export function policyOf(target: DesiredTarget, clusterMode: WireMode): ApplyPol
     ignore: ignored ?? [],
     respectIgnored: options.has("RespectIgnoreDifferences=true"),
     limits: limitsOf(policy?.deletionGuard),
-    approved: new Set(operation?.approvedPrune ?? []),
+    approved: new Set(),
   };
 }
 

@@ -47,6 +47,8 @@ export interface Memories {
 export interface TargetSink {
   status(status: TargetStatus): void;
   removed(removed: RemovedTarget): void;
+  /** Whether every target of the state has been looked at by this process. */
+  complete(complete: boolean): void;
   /** The target is not here and never was, as far as this agent knows. */
   forgotten(target: TargetKey): void;
   event(event: Pick<AgentEvent, "reason" | "message" | "target">): void;

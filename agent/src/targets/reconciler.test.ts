@@ -65,6 +65,7 @@ class World {
     sink: {
       status: (status) => this.statuses.set(status.target, status),
       removed: (removed) => this.removed.push(removed),
+      complete: () => undefined,
       forgotten: (target) => this.statuses.delete(target),
       event: ({ reason }) => this.events.push(reason),
     },

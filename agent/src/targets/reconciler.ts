@@ -59,6 +59,8 @@ export class Targets {
   readonly #ports: TargetsPorts;
   readonly #loop: KeyedLoop;
   readonly #live = new Map<TargetKey, Live>();
+  /** Wanted targets that this process has not handled yet. */
+  readonly #unseen = new Set<TargetKey>();
   #wanted: Wanted = wantsNothing;
   #signal: AbortSignal = AbortSignal.abort();
 
@@ -79,7 +81,11 @@ export class Targets {
     const before = this.#wanted;
     this.#wanted = wanted;
     const keys = [before.targets, wanted.targets, wanted.tombstones].flatMap((one) => [...one.keys()]);
-    for (const key of new Set(keys)) this.#loop.add(key);
+    for (const key of new Set(keys)) {
+      if (!this.#live.has(key) && wanted.targets.has(key)) this.#unseen.add(key);
+      this.#loop.add(key);
+    }
+    this.#ports.sink.complete(this.#unseen.size === 0);
   }
 
   /** The watch suspects that these objects differ from their bundle. */
@@ -109,6 +115,14 @@ export class Targets {
   }
 
   async #handle(key: TargetKey, signal: AbortSignal): Promise<Outcome> {
+    try {
+      return await this.#once(key, signal);
+    } finally {
+      if (this.#unseen.delete(key) && this.#unseen.size === 0) this.#ports.sink.complete(true);
+    }
+  }
+
+  async #once(key: TargetKey, signal: AbortSignal): Promise<Outcome> {
     const target = this.#wanted.targets.get(key);
     if (target !== undefined) return this.#keep(key, target, signal);
     const tombstone = this.#wanted.tombstones.get(key);
@@ -157,7 +171,9 @@ export class Targets {
       void memories.set(key, memory).catch((thrown: unknown) => this.#ports.fault(key, Fault.from(thrown)));
     }
     this.#show(live, { ...live.status, phase: "Applying", problem: undefined, rolledBackFrom: "" });
-    const input = { ...this.#input(key, target, gzip), digest, again: work.again };
+    const plain = this.#input(key, target, gzip);
+    const approved = new Set(work.operation === undefined ? [] : target.operation?.approvedPrune);
+    const input = { ...plain, policy: { ...plain.policy, approved }, digest, again: work.again };
     const result = await this.#pass(live, work.only === undefined ? input : { ...input, only: work.only }, signal);
     if (work.operation !== undefined && result.phase !== "Failed" && result.phase !== "Pending") {
       await memories.set(key, { ...memories.get(key), operation: work.operation });
@@ -187,7 +203,18 @@ export class Targets {
       signal,
       back,
     );
+    if (!again) this.#healed(key, result);
     return this.#after(key, target, result);
+  }
+
+  #healed(key: TargetKey, { counts }: ApplyResult): void {
+    const healed = counts.configured + counts.created;
+    if (healed === 0) return;
+    this.#ports.sink.event({
+      reason: "SelfHealed",
+      message: `put ${healed} objects back as they should be`,
+      target: key,
+    });
   }
 
   #input(key: TargetKey, target: DesiredTarget, gzip: Uint8Array): Omit<ApplyInput, "digest"> {

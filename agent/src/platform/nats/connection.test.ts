@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type ClusterId, Fault, parseDigest, systemClock } from "@capstan/proto";
+import { seededChance } from "@capstan/proto/testing";
 import type { Identity } from "../../identity/model.ts";
 import { until } from "../../testing/until.ts";
 import { agentCrypto } from "../crypto/keys.ts";
@@ -28,7 +29,7 @@ describe("hints and reads over a real nats-server", { skip: binary === undefined
     await server.start(natsKey);
     const credential = { keys, natsUrls: [server.url], natsJwt: "jwt", ca: [] };
     const identity = { cluster: "a" as ClusterId, credential } as unknown as Identity;
-    link = new NatsLink(() => identity, systemClock);
+    link = new NatsLink(() => identity, systemClock, seededChance(5));
     const sink = {
       hint: (revision: bigint) => hints.push(revision),
       connected: () => connects++,

@@ -1,5 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import {
+  backoffDelay,
+  type Chance,
   type Clock,
   chunkRequestSubject,
   desiredRequestSubject,
@@ -15,19 +17,23 @@ import type { HintSink } from "../../link/port.ts";
 import { checkHub, parseEndpoint, pem } from "../grpc/channel.ts";
 
 const requestPatience = 5_000;
-const betweenConnections = 5_000;
+const backoff = { base: 500, factor: 2, cap: 15_000 };
+/** How soon it is looked again whether there is an identity by now. */
+const identityLookMs = 250;
 
 /** Hints and level-triggered reads over NATS. `run` keeps one connection; the reads fail with `hub-unreachable` without. */
 export class NatsLink implements DesiredSource {
   readonly #identity: () => Identity | undefined;
   readonly #clock: Clock;
+  readonly #chance: Chance;
   #connection: NatsConnection | undefined;
   /** False between the loss of a connection and its return: a request would only wait in a buffer. */
   #live = false;
 
-  constructor(identity: () => Identity | undefined, clock: Clock) {
+  constructor(identity: () => Identity | undefined, clock: Clock, chance: Chance) {
     this.#identity = identity;
     this.#clock = clock;
+    this.#chance = chance;
   }
 
   /** Whether reads may be tried. */
@@ -37,15 +43,20 @@ export class NatsLink implements DesiredSource {
 
   /** Connects, again and again, until the signal aborts. A renewed credential is used from the next connection on. */
   async run(sink: HintSink, signal: AbortSignal): Promise<void> {
+    let attempt = 0;
     while (!signal.aborted) {
       const identity = this.#identity();
-      try {
-        if (identity !== undefined && identity.credential.natsUrls.length > 0)
+      let wait = identityLookMs;
+      if (identity !== undefined && identity.credential.natsUrls.length > 0) {
+        try {
           await this.#session(identity, sink, signal);
-      } catch (thrown) {
-        sink.disconnected(natsFault(thrown));
+          attempt = 0;
+        } catch (thrown) {
+          sink.disconnected(natsFault(thrown));
+        }
+        wait = backoffDelay(backoff, attempt++, this.#chance);
       }
-      await this.#clock.sleep(betweenConnections, signal).catch(() => undefined);
+      await this.#clock.sleep(wait, signal).catch(() => undefined);
     }
   }
 
