@@ -52,6 +52,9 @@ export async function startApiServer(binaries: string): Promise<ApiServer> {
     });
     children.push(child);
   };
+  // A test process that dies takes its servers with it.
+  const killAll = () => children.forEach((child) => child.kill("SIGKILL"));
+  process.once("exit", killAll);
   const etcd = `http://127.0.0.1:${etcdPort}`;
   const peer = `http://127.0.0.1:${peerPort}`;
   start("etcd", [
@@ -74,6 +77,7 @@ export async function startApiServer(binaries: string): Promise<ApiServer> {
     "--watch-cache=true",
   ]);
   const stop = async () => {
+    process.off("exit", killAll);
     for (const child of children.reverse()) await ended(child);
     await rm(folder, { recursive: true, force: true });
   };
