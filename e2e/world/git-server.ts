@@ -151,7 +151,7 @@ export class GitServer implements AsyncDisposable {
       REMOTE_ADDR: "127.0.0.1",
       REMOTE_USER: "anyone",
     };
-    const child = spawn("git", ["http-backend"], { env, stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn("git", ["http-backend"], { env, stdio: ["pipe", "pipe", "ignore"] });
     child.stdin.on("error", () => undefined);
     child.on("error", () => refuse(response, 500, "git http-backend cannot be started"));
     response.on("close", () => child.kill("SIGKILL"));

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { realCluster, skipReason } from "../toolchain/skip.ts";
 import { ensureTools } from "../toolchain/tools.ts";
 import { HubProcess } from "./hub-process.ts";
-import { processesNaming } from "./process.ts";
+import { processesNaming, showLogsOnFailure } from "./process.ts";
 import { TempDir } from "./temp.ts";
 import { within } from "./wait.ts";
 import { World } from "./world.ts";
@@ -78,11 +78,12 @@ for (const kind of ["simulated", "real"] as const) {
   });
 }
 
-test("the hub of a world takes a push, is killed, and adopts its NATS again", async () => {
+test("the hub of a world takes a push, is killed, and adopts its NATS again", async (context) => {
   await using world = await World.start({
     clusters: [{ id: "dev-1", labels: { env: "dev" }, kind: "simulated" }],
     tools,
   });
+  showLogsOnFailure(context, () => world.children);
   const { hub, repository } = world;
   await repository.publish({ note: "1" }, "a push that the webhook tells");
   const nats = hub.embeddedNats();
