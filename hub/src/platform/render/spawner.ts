@@ -116,51 +116,56 @@ function lost(cause: unknown): Fault {
   return new Fault("internal", { message: "the process that starts programs ended.", retryable: true, cause });
 }
 
-// Bundlers may wrap named functions in a helper that is not there in the other process.
-const program = `var __name = (f) => f;
-${[layOut, killGroup, collect].map(String).join("\n")}
-(${String(starter)})();`;
+const program = `${[answer, layOut, killGroup, collect].map(String).join("\n")}\n(${String(starter)})();`;
 
-// The functions below run in the small process, by their text alone: they may name only each other.
+// The functions below run in the small process, by their text alone: they may name only each other, and hold no named
+// function inside, which bundlers would wrap in a helper that is not there.
+
+/** What the small process knows of. */
+interface Started {
+  readonly running: Map<number, number>;
+  readonly scenes: Set<string>;
+}
 
 /** Answers `{ id, …SpawnRequest }` with `{ id, …Ended }`; `{ id, cancel }` kills. Ends, with all it started, with the hub. */
 function starter(): void {
   const { spawn: start } = process.getBuiltinModule("node:child_process");
   const fs = process.getBuiltinModule("node:fs");
-  const running = new Map<number, number>();
-  const scenes = new Set<string>();
+  const started: Started = { running: new Map(), scenes: new Set() };
   process.on("disconnect", () => {
-    for (const pid of running.values()) killGroup(pid);
-    for (const root of scenes) fs.rmSync(root, { recursive: true, force: true });
+    for (const pid of started.running.values()) killGroup(pid);
+    for (const root of started.scenes) fs.rmSync(root, { recursive: true, force: true });
     process.exit(0);
   });
   process.on("message", (message: SpawnRequest & { readonly id: number; readonly cancel?: boolean }) => {
     const { id, file, args, cwd, env, outputBytes, scene } = message;
     if (message.cancel === true) {
-      killGroup(running.get(id));
+      killGroup(started.running.get(id));
       return;
     }
-    const answer = (ended: Ended): void => {
-      running.delete(id);
-      if (scene !== undefined) {
-        fs.rmSync(scene.root, { recursive: true, force: true });
-        scenes.delete(scene.root);
-      }
-      process.send?.({ id, ...ended });
-    };
     try {
       if (scene !== undefined) {
-        scenes.add(scene.root);
+        started.scenes.add(scene.root);
         layOut(scene);
       }
       const child = start(file, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
-      if (child.pid !== undefined) running.set(id, child.pid);
-      collect(child, outputBytes, answer);
+      if (child.pid !== undefined) started.running.set(id, child.pid);
+      collect(child, outputBytes, (ended) => answer(started, message, ended));
     } catch (thrown) {
       const none = Buffer.alloc(0);
-      answer({ code: null, signal: null, stdout: none, stderr: none, overflowed: false, error: String(thrown) });
+      const nothing = { code: null, signal: null, stdout: none, stderr: none, overflowed: false };
+      answer(started, message, { ...nothing, error: String(thrown) });
     }
   });
+}
+
+function answer(started: Started, { id, scene }: SpawnRequest & { readonly id: number }, ended: Ended): void {
+  started.running.delete(id);
+  if (scene !== undefined) {
+    process.getBuiltinModule("node:fs").rmSync(scene.root, { recursive: true, force: true });
+    started.scenes.delete(scene.root);
+  }
+  process.send?.({ id, ...ended });
 }
 
 /** All at once: these are small files, and handing each call to another thread costs more than the call. */
