@@ -155,6 +155,7 @@ export class Hub {
       this.ports.log("warn", "the store lost data: a rebuild from what clusters hold began", { continuity });
     }
     await memory.accept(signal);
+    this.ports.vault.forget();
     await stores.renders.load(signal);
     await this.documents.load(signal);
     await this.clusters.load(signal);

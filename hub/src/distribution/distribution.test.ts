@@ -48,6 +48,7 @@ class World {
       },
       read: async (digest) => this.bundles.get(digest),
       has: async (digest) => this.bundles.has(digest),
+      forget: () => undefined,
     };
     this.distribution = new DistributionReconciler({
       fleet: "f",

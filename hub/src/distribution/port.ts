@@ -16,6 +16,8 @@ export interface BundleVault {
   /** The plain content, or undefined where it is not stored. */
   read(digest: Digest, signal: AbortSignal): Promise<Uint8Array | undefined>;
   has(digest: Digest, signal: AbortSignal): Promise<boolean>;
+  /** Forgets what it has seen to be stored: at the start of a term the store may be another. */
+  forget(): void;
 }
 
 /** Crypto of desired states. */

@@ -52,5 +52,6 @@ export function bundleVault(store: BundleStore, sealing: Sealing): BundleVault {
       if (known.has(digest)) return true;
       return store.has(digestHex(digest), signal);
     },
+    forget: () => known.clear(),
   };
 }
