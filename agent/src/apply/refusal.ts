@@ -59,7 +59,10 @@ function readRefusal(status: number, body: unknown, secret: boolean): Refusal {
   const answer = isMap(body) ? body : {};
   const details = isMap(answer["details"]) ? answer["details"] : {};
   const invalid = status === 422 || status === 400;
-  const safe = (text: string) => (secret && invalid ? withoutSecrets(text) : text);
+  const safe = (text: string) => {
+    if (!secret) return text;
+    return invalid ? withoutSecrets(text) : withoutVerdict(text);
+  };
   const causes = (Array.isArray(details["causes"]) ? details["causes"].filter(isMap) : []).map((cause) => ({
     reason: textOf(cause["reason"]),
     field: textOf(cause["field"]),
@@ -89,6 +92,11 @@ function withoutValue(message: string): string {
 /** What may be told of a refusal of a Secret: the one rule that people meet, and that there was one at all. */
 function withoutSecrets(message: string): string {
   return message.includes("field is immutable") ? "field is immutable" : "not valid (the server's words are hidden)";
+}
+
+/** A webhook's own words about a Secret may quote it; that one denied it, and which, may be told. */
+function withoutVerdict(message: string): string {
+  return message.replace(/(denied (?:the )?request).*$/s, "$1 (its words are hidden)");
 }
 
 function textOf(value: unknown): string {

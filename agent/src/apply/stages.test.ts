@@ -141,6 +141,10 @@ test("refusals become faults by what the server means, not by its status alone",
   assert.equal(terminating.code, "conflict");
   const denied = fault(400, { message: 'admission webhook "guard" denied the request: no' });
   assert.equal(denied.code, "cluster-refused");
+  const secret = { ...asked, address: { ...address, kind: "Secret" } };
+  const words = { message: 'admission webhook "guard" denied the request: hunter2 is too weak' };
+  for (const status of [400, 403, 422]) assert.doesNotMatch(refusalFault(status, words, secret).message, /hunter2/);
+  assert.match(refusalFault(403, words, secret).message, /webhook "guard" denied the request/);
   const frozen = fault(422, {
     details: {
       causes: [{ reason: "FieldValueInvalid", field: "spec", message: "Invalid value: 1: field is immutable" }],

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
-import type { TargetKey } from "@capstan/proto";
+import { Fault, type TargetKey } from "@capstan/proto";
 import type { InventoryStore, Urgency } from "../../apply/port.ts";
 import { isMap } from "../../drift/compare.ts";
 import { decodeInventory } from "../../inventory/codec.ts";
@@ -19,6 +19,8 @@ export class KubeInventoryStore implements InventoryStore {
   readonly #namespace: string;
   readonly #buckets: readonly InventoryBucket[];
   readonly #inventories = new Map<TargetKey, Inventory>();
+  /** The first read is shared by all callers, so that no single one may cancel it; the client's timeouts end it. */
+  readonly #always = new AbortController().signal;
   #loading: Promise<void> | undefined;
   #loaded = false;
 
@@ -77,7 +79,8 @@ export class KubeInventoryStore implements InventoryStore {
 
   async #load(signal: AbortSignal): Promise<void> {
     if (this.#loaded) return;
-    this.#loading ??= this.#readAll(signal).finally(() => {
+    if (signal.aborted) throw Fault.from(signal.reason, "cancelled");
+    this.#loading ??= this.#readAll(this.#always).finally(() => {
       this.#loading = undefined;
     });
     await this.#loading;

@@ -28,6 +28,8 @@ export class Kinds {
   #preferred = new Map<string, Resource>();
   /** Groups of which the server could not ask all: their kinds are unknown, not absent. */
   #silent = new Set<string>();
+  /** A look is shared by several callers, so that no single one may cancel it; the client's timeouts end it. */
+  readonly #always = new AbortController().signal;
   #loading: Promise<void> | undefined;
   #loadedAt = Number.NEGATIVE_INFINITY;
 
@@ -67,7 +69,8 @@ export class Kinds {
 
   /** Asks the server again now; callers at the same time share one look. */
   async refresh(signal: AbortSignal): Promise<void> {
-    this.#loading ??= this.#load(signal).finally(() => {
+    if (signal.aborted) throw Fault.from(signal.reason, "cancelled");
+    this.#loading ??= this.#load(this.#always).finally(() => {
       this.#loading = undefined;
     });
     await this.#loading;
