@@ -3,9 +3,9 @@
  * Only what the hub reads is typed; a document keeps every field it came with (`raw`).
  */
 
-/** A value as YAML and JSON know it. Integers beyond 2^53 are bigints. */
-export type Json = null | boolean | number | bigint | string | readonly Json[] | { readonly [key: string]: Json };
-export type JsonObject = { readonly [key: string]: Json };
+import type { JsonObject } from "../yaml/json.ts";
+
+export type { Json, JsonObject } from "../yaml/json.ts";
 
 /** Where a document was read. */
 export interface Origin {

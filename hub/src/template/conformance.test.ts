@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import type { Json } from "../documents/model.ts";
+import type { Json } from "../yaml/json.ts";
 import { TemplateEngine, TemplateFault } from "./engine.ts";
 import { GoList, GoMap, mapFromJson, type Value } from "./value.ts";
 

@@ -2,7 +2,7 @@ import { isAscii, runes } from "./bytes.ts";
 import { floatText } from "./float.ts";
 import { pad, padFloat, padHex, padInteger, padUnicode, plainSpec, type Spec, truncate } from "./pad.ts";
 import { quoteGo, quoteRune } from "./quote.ts";
-import { timeText } from "./time.ts";
+import { timeGoText, timeText } from "./time.ts";
 import { GoComplex, GoInt, GoList, GoMap, GoTime, typeOf, type Value } from "./value.ts";
 
 /** As `%v` prints a value. */
@@ -212,6 +212,7 @@ function printValue(value: Value, verb: string, spec: Spec): string {
       if (value instanceof GoList) return printList(value, verb, spec);
       if (value instanceof GoMap) return printMap(value, verb, spec);
       if (value instanceof GoComplex) return printComplex(value, verb, spec);
+      if (value instanceof GoTime && spec.sharpV) return timeGoText(value);
       return printText(value, value instanceof GoTime ? timeText(value) : value.toText(), { verb, spec });
   }
 }

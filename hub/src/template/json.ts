@@ -1,4 +1,4 @@
-import type { Json } from "../documents/model.ts";
+import type { Json } from "../yaml/json.ts";
 import { compareBytes, toWellFormedText } from "./bytes.ts";
 import { timeJson } from "./time.ts";
 import { CallError, fromJson, GoComplex, GoInt, GoList, GoMap, GoTime, type Value } from "./value.ts";

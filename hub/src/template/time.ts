@@ -225,6 +225,18 @@ export function timeText(time: GoTime): string {
   return formatTime(time, "2006-01-02 15:04:05.999999999 -0700 MST");
 }
 
+/** As Go's `%#v` prints a time. */
+export function timeGoText(time: GoTime): string {
+  const { year, month, day, hour, minute, second, nanosecond } = civil(time);
+  const zone =
+    time.zone === "Local"
+      ? "time.Local"
+      : time.zone === "UTC"
+        ? "time.UTC"
+        : `time.Location(${JSON.stringify(time.zone)})`;
+  return `time.Date(${year}, time.${months[month - 1]}, ${day}, ${hour}, ${minute}, ${second}, ${nanosecond}, ${zone})`;
+}
+
 /** As Go's JSON holds a time. */
 export function timeJson(time: GoTime): string {
   return formatTime(time, "2006-01-02T15:04:05.999999999Z07:00");
@@ -243,7 +255,7 @@ interface Parsed {
   zone: string;
 }
 
-/** Go's time.Parse; where no zone is written, UTC. Throws CallError. */
+/** Go's time.Parse; where no zone is written, the local one, which is UTC. Throws CallError. */
 export function parseTime(layout: string, value: string): GoTime {
   const parsed: Parsed = {
     year: 0,
@@ -255,7 +267,7 @@ export function parseTime(layout: string, value: string): GoTime {
     second: 0,
     nanoseconds: 0n,
     pm: undefined,
-    zone: "UTC",
+    zone: "Local",
   };
   const bad = (): never => {
     throw new CallError(`parsing time ${JSON.stringify(value)} as ${JSON.stringify(layout)}: cannot parse`);

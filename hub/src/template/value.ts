@@ -1,4 +1,4 @@
-import type { Json } from "../documents/model.ts";
+import type { Json } from "../yaml/json.ts";
 import { compareBytes } from "./bytes.ts";
 
 /**

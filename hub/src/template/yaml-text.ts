@@ -1,10 +1,9 @@
 import { Fault } from "@capstan/proto";
 import { readYaml } from "../yaml/read.ts";
 import { resolvePlain } from "../yaml/scalar.ts";
-import { toBytes, toWellFormedText } from "./bytes.ts";
+import { toWellFormedText } from "./bytes.ts";
 import { floatText } from "./float.ts";
 import { encodeJson } from "./json.ts";
-import { isPrint } from "./quote.ts";
 import { CallError, fromJson, GoInt, GoList, GoMap, type Value } from "./value.ts";
 
 /** Reads YAML as sigs.k8s.io/yaml does; the first document counts. Throws CallError. */
@@ -18,10 +17,13 @@ export function fromSigsYaml(text: string): Value {
   }
 }
 
+const notAllowed = /[\x7f\x80-\x84\x86-\x9f\ufffe\uffff]/;
+
 /** Writes YAML as sigs.k8s.io/yaml does, with a newline at the end. Throws CallError for what JSON cannot say. */
 export function toSigsYaml(value: Value): string {
   // It goes through JSON, which refuses what cannot be written.
-  encodeJson(value, { escapeHtml: false, indent: 0 });
+  const json = encodeJson(value, { escapeHtml: false, indent: 0 });
+  if (notAllowed.test(json)) throw new CallError("yaml: control characters are not allowed");
   const text = write(value, 0, "top");
   return text.endsWith("\n") ? text : `${text}\n`;
 }
@@ -87,20 +89,17 @@ function literal(text: string, indent: number): string {
   const hint = /^[ \n]/.test(text) ? "2" : "";
   const body = text.replace(/\n+$/, "");
   const trailing = text.length - body.length;
+  if (body === "") return `|2+\n${text}`;
   const chomp = trailing === 0 ? "-" : trailing > 1 ? "+" : "";
   const lines = body.split("\n").map((line) => (line === "" ? "" : pad + line));
   return `|${hint}${chomp}\n${lines.join("\n")}${trailing > 1 ? "\n".repeat(trailing - 1) : ""}`;
 }
 
+/** Go's YAML writer shows the basic plane without its controls, marks of order and line separators. */
 function isSafe(character: string): boolean {
-  return (
-    isPrint(character) ||
-    character === "\u00a0" ||
-    (character >= "\u00a0" &&
-      character !== "\ufeff" &&
-      !/[\u2028\u2029]/.test(character) &&
-      toBytes(character).length > 1)
-  );
+  const code = character.codePointAt(0) ?? 0;
+  if (code < 0x7f) return code >= 0x20;
+  return code >= 0xa0 && code <= 0xfffd && code !== 0xfeff && code !== 0x2028 && code !== 0x2029;
 }
 
 function plainOrQuoted(text: string, isKey: boolean): string {

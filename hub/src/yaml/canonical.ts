@@ -1,4 +1,4 @@
-import type { Json } from "../documents/model.ts";
+import type { Json } from "./json.ts";
 
 /**
  * The one text of a value: keys sorted by UTF-16 code unit at every level, no spaces, bigints as plain digits, text

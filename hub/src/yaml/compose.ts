@@ -1,5 +1,5 @@
 import { EVENT_ID, type Event, getScalarValue, SCALAR_STYLE, type ScalarEvent } from "js-yaml";
-import type { Json } from "../documents/model.ts";
+import type { Json } from "./json.ts";
 import type { YamlLimits } from "./limits.ts";
 import { decodeBinary, resolvePlain } from "./scalar.ts";
 

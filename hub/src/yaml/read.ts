@@ -1,7 +1,7 @@
 import { Fault } from "@capstan/proto";
 import { parseEvents, YAMLException } from "js-yaml";
-import type { Json } from "../documents/model.ts";
 import { type Composed, ComposeError, Composer, type KeyRules } from "./compose.ts";
+import type { Json } from "./json.ts";
 import { defaultYamlLimits, type YamlLimits } from "./limits.ts";
 
 /** One document of a text. */

@@ -1,4 +1,4 @@
-import type { Json } from "../documents/model.ts";
+import type { Json } from "./json.ts";
 
 /** What a plain (unquoted) scalar means to Kubernetes' YAML reader, which keeps YAML 1.1's words and numbers. */
 export type Plain = { readonly value: Json } | { readonly problem: string };

@@ -1,5 +1,5 @@
 import { DUMP_SCHEMA, dump } from "js-yaml";
-import type { Json } from "../documents/model.ts";
+import type { Json } from "./json.ts";
 
 const intName = "tag:yaml.org,2002:int";
 

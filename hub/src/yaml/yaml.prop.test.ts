@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Fault } from "@capstan/proto";
 import fc from "fast-check";
-import type { Json } from "../documents/model.ts";
 import { canonicalJson } from "./canonical.ts";
+import type { Json } from "./json.ts";
 import { readYaml, readYamlParts } from "./read.ts";
 import { toYaml } from "./write.ts";
 

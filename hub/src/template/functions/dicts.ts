@@ -5,7 +5,11 @@ import { strval } from "./strings.ts";
 
 const mustMerge = merging(false);
 const mustMergeOverwrite = merging(true);
-const copy = define("any", ([value], context) => deepCopy(value, context));
+const copy = define("any", ([value], context) =>
+  value === null || value === undefined
+    ? fail("reflect: call of reflect.Value.Type on zero Value")
+    : deepCopy(value, context),
+);
 
 /** Sprig's functions on maps. `set`, `unset` and the merges change their first map in place. */
 export const dictFunctions: FunctionTable = {

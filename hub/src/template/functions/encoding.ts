@@ -41,11 +41,12 @@ function binaryText(bytes: Uint8Array): string {
 /** Sprig gives the error's text where the input is no base64. */
 function decodeBase64(value: string): string {
   const plain = value.replace(/[\r\n]/g, "");
+  const places = [...value].flatMap((character, index) => (character === "\r" || character === "\n" ? [] : [index]));
   const bad = /[^A-Za-z0-9+/]/.exec(plain.replace(/={0,2}$/, ""));
   const end = plain.replace(/={0,2}$/, "");
   if (bad !== null || plain.length % 4 !== 0) {
     const offset = bad?.index ?? (plain.includes("=") ? plain.indexOf("=") : plain.length - (plain.length % 4));
-    return `illegal base64 data at input byte ${offset}`;
+    return `illegal base64 data at input byte ${places[offset] ?? value.length}`;
   }
   if (end.length % 4 === 1) return `illegal base64 data at input byte ${end.length - 1}`;
   return fromBytes(Uint8Array.from(atob(plain), (character) => character.charCodeAt(0)));
@@ -71,6 +72,8 @@ function decodeBase32(value: string): string {
   const padding = plain.length - body.length;
   const bad = [...body].findIndex((character) => !base32Alphabet.includes(character));
   const expected = [0, -1, 6, -1, 4, 3, -1, 1][body.length % 8] ?? -1;
+  if (bad < 0 && padding === 0 && body.length % 8 !== 0)
+    return `illegal base32 data at input byte ${body.length - (body.length % 8)}`;
   if (bad >= 0) return `illegal base32 data at input byte ${bad}`;
   if (padding !== expected)
     return `illegal base32 data at input byte ${expected < 0 ? body.length : plain.length - (plain.length % 8)}`;
