@@ -20,7 +20,7 @@ export class ObjectMemory {
   readonly #live = new Map<string, string>();
   readonly #fights = new Map<string, Fight>();
   readonly #writing = new Set<string>();
-  readonly #namespaces = new Set<string>();
+  readonly #namespaces = new Map<string, ReadonlySet<string>>();
 
   verdict(key: string): Verdict | undefined {
     return this.#verdicts.get(key);
@@ -73,13 +73,13 @@ export class ObjectMemory {
     this.#fights.set(key, fight);
   }
 
-  /** Whether a namespace is known to be there, for this account. */
-  hasNamespace(name: string): boolean {
-    return this.#namespaces.has(name);
+  /** Whether a namespace is known to be there with what somebody (`wish`) wanted of it. */
+  hasNamespace(name: string, wish: string): boolean {
+    return this.#namespaces.get(name)?.has(wish) === true;
   }
 
-  namespaceSeen(name: string): void {
-    this.#namespaces.add(name);
+  namespaceSeen(name: string, wish: string): void {
+    this.#namespaces.set(name, new Set(this.#namespaces.get(name)).add(wish));
   }
 
   /** A request was answered that the namespace is missing. */

@@ -15,6 +15,8 @@ export interface WriteOptions {
   readonly resourceVersion?: string;
   /** Refuse unknown and duplicate fields. */
   readonly strict: boolean;
+  /** Another field manager than ours, where several targets write different fields of one object. */
+  readonly manager?: string;
 }
 
 /** What became of a delete request. `replaced`: another object has the name by now; it was left alone. */

@@ -104,6 +104,19 @@ describeOnKube("apply", (suite) => {
     assert.equal(made.inventory.entries.size, 1, "a namespace made for a target is not owned by it");
   });
 
+  it("keeps each target's labels on a namespace that several share", async () => {
+    const { world } = suite;
+    const labelled = (labels: Record<string, string>) => {
+      return { ...plainPolicy, createNamespace: true, namespaceMetadata: { labels, annotations: {} } };
+    };
+    const to = { namespace: "m-shared" };
+    await world.apply("m1", [configMap("m-1")], { ...to, policy: labelled({ one: "1", old: "1" }) });
+    await world.apply("m2", [configMap("m-2")], { ...to, policy: labelled({ two: "2" }) });
+    await world.apply("m1", [configMap("m-1")], { ...to, generation: 2, policy: labelled({ one: "1" }) });
+    const labels = (await world.get("/api/v1/namespaces/m-shared"))?.metadata.labels;
+    assert.deepEqual(labels, { one: "1", two: "2", "kubernetes.io/metadata.name": "m-shared" });
+  });
+
   it("leaves ignored differences alone, and writes them only where they are not to be respected", async () => {
     const { world } = suite;
     const path = "/apis/apps/v1/namespaces/default/deployments/l-web";

@@ -3,8 +3,9 @@ import { settle, union } from "../inventory/diff.ts";
 import type { Inventory } from "../inventory/model.ts";
 import type { KubeObject } from "../inventory/object.ts";
 import { applyStage, awaitDefinitions } from "./apply-stage.ts";
-import type { ApplyInput, ApplyResult, PreparedObject } from "./model.ts";
+import { type ApplyInput, type ApplyResult, fieldManager, type PreparedObject } from "./model.ts";
 import { Outcomes } from "./outcomes.ts";
+import { labelValue } from "./ownership.ts";
 import type { ApplyPorts, Pass } from "./pass.ts";
 import { confirmGone, pruneTarget } from "./prune-objects.ts";
 import { stagesOf } from "./stages.ts";
@@ -105,12 +106,13 @@ async function ensureNamespace(pass: Pass, chosen: readonly PreparedObject[]): P
   const wishes =
     Object.keys({ ...policy.namespaceMetadata.labels, ...policy.namespaceMetadata.annotations }).length > 0;
   if (!policy.createNamespace || !pass.mayWrite || namespace === "" || !needed || bundled) return;
-  if (memory.hasNamespace(namespace)) return;
+  const wish = JSON.stringify([pass.input.target, policy.namespaceMetadata]);
+  if (memory.hasNamespace(namespace, wish)) return;
   const address = { group: "", version: "v1", kind: "Namespace", namespace: "", name: namespace };
   try {
     const live = await cluster.readMeta(policy.account, address, pass.signal);
     if (live === undefined || wishes) await makeNamespace(pass, namespace);
-    memory.namespaceSeen(namespace);
+    memory.namespaceSeen(namespace, wish);
   } catch (thrown) {
     const fault = Fault.from(thrown);
     if (pass.signal.aborted || fault.code === "cluster-unreachable") throw fault;
@@ -124,7 +126,9 @@ async function makeNamespace(pass: Pass, name: string): Promise<void> {
   const { account, namespaceMetadata, validate } = pass.input.policy;
   const { labels, annotations } = namespaceMetadata;
   const object: KubeObject = { apiVersion: "v1", kind: "Namespace", metadata: { name, labels, annotations } };
-  await pass.ports.cluster.apply(account, object, { dryRun: false, strict: validate }, pass.signal);
+  // Several targets may share the namespace: each writes, and later takes back, only its own labels.
+  const manager = `${fieldManager}:${labelValue(pass.input.target)}`;
+  await pass.ports.cluster.apply(account, object, { dryRun: false, strict: validate, manager }, pass.signal);
 }
 
 /** Prunes, and writes what is owned now. */

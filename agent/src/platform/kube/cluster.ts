@@ -49,7 +49,7 @@ export class KubeCluster implements Cluster {
 
   async apply(as: ServiceAccount, object: KubeObject, options: WriteOptions, signal: AbortSignal): Promise<KubeObject> {
     const asked: Asked = { verb: "apply", address: addressOf(object), as };
-    const query = new URLSearchParams({ fieldManager, force: "true" });
+    const query = new URLSearchParams({ fieldManager: options.manager ?? fieldManager, force: "true" });
     query.set("fieldValidation", options.strict ? "Strict" : "Ignore");
     if (options.dryRun) query.set("dryRun", "All");
     const { resourceVersion } = options;
