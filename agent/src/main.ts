@@ -24,11 +24,13 @@ import { Reflector } from "./platform/kube/reflector.ts";
 import { openLog } from "./platform/log/log.ts";
 import { NatsLink } from "./platform/nats/connection.ts";
 import { newBootId, print, processInputs, runProcess } from "./platform/process/process.ts";
+import { collectBetweenBursts } from "./platform/process/quiet.ts";
 import type { AgentLog, AgentPorts } from "./ports.ts";
 
 const clock = systemClock;
 const chance = systemChance;
 
+collectBetweenBursts();
 await runProcess(async (signal) => {
   const inputs = processInputs();
   const invocation = readConfig({ ...inputs, join: await joinFiles() });
