@@ -19,6 +19,7 @@ export class ObjectMemory {
   readonly #verdicts = new Map<string, Verdict>();
   readonly #live = new Map<string, string>();
   readonly #fights = new Map<string, Fight>();
+  readonly #blind = new Set<string>();
   readonly #writing = new Set<string>();
   readonly #namespaces = new Map<string, ReadonlySet<string>>();
 
@@ -40,10 +41,17 @@ export class ObjectMemory {
     this.#live.delete(key);
   }
 
+  /** The watch of a kind (`group/Kind`) is lost, or there again: while it is lost, what it showed vouches for nothing. */
+  setBlind(kind: string, blind: boolean): void {
+    if (blind) this.#blind.add(kind);
+    else this.#blind.delete(kind);
+  }
+
   /** Whether the object is known to be as this manifest wants it, without asking the server. */
   knownClean(key: string, hash: string): boolean {
     const verdict = this.#verdicts.get(key);
-    return verdict?.clean === true && verdict.hash === hash && this.#live.get(key) === verdict.fingerprint;
+    if (verdict?.clean !== true || verdict.hash !== hash || this.#live.get(key) !== verdict.fingerprint) return false;
+    return this.#blind.size === 0 || !this.#blind.has(key.split("/", 2).join("/"));
   }
 
   /** Whether the live object, as the watch shows it, has a verdict already, good or bad. */

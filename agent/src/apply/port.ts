@@ -86,6 +86,8 @@ export interface WatchSink {
   /** A full list was delivered: whatever was not set since `begin` is gone. */
   begin(): void;
   synced(): void;
+  /** The watch is open, for the first time or again: what is told is current from here on. */
+  steady(): void;
   /** The watch was lost and will be tried again. */
   trouble(fault: Fault): void;
 }

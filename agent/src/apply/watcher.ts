@@ -175,7 +175,11 @@ export class TargetWatcher {
       set: (object) => this.#saw(followed, object),
       gone: (object) => this.#lost(objectKey(addressOf(object))),
       synced: () => this.#synced(followed),
-      trouble: (fault) => this.#running?.tell({ kind: "trouble", watched: followed.kind, fault }),
+      steady: () => this.#ports.memory.setBlind(`${followed.kind.group}/${followed.kind.kind}`, false),
+      trouble: (fault) => {
+        this.#ports.memory.setBlind(`${followed.kind.group}/${followed.kind.kind}`, true);
+        this.#running?.tell({ kind: "trouble", watched: followed.kind, fault });
+      },
     };
   }
 

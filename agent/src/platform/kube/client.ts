@@ -89,6 +89,7 @@ export class KubeClient {
       const answer = { status: response.statusCode ?? 0, body: parseBody(await readText(response)) };
       throw new StreamRefused(answer);
     }
+    options.opened();
     response.setTimeout(options.silenceMs, () => response.destroy(new Error("the stream fell silent")));
     try {
       yield* parseLines(response);
@@ -166,6 +167,8 @@ export class KubeClient {
 export interface LinesOptions {
   /** Longest silence before the connection counts as lost, in milliseconds. */
   readonly silenceMs: number;
+  /** Told when the server has accepted the stream. */
+  opened(): void;
 }
 
 /** A stream that was answered with something else than 200. */

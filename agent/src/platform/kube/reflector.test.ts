@@ -63,6 +63,7 @@ async function following(list: (query: URLSearchParams, response: ServerResponse
     set: (object: { metadata: { name: string } }) => told.push(`set ${object.metadata.name}`),
     gone: (object: { metadata: { name: string } }) => told.push(`gone ${object.metadata.name}`),
     synced: () => told.push("synced"),
+    steady: () => undefined,
     trouble: (fault: { code: string }) => told.push(`trouble ${fault.code}`),
   };
   const done = reflector.follow(configMaps, { body: false }, sink, stop.signal);

@@ -95,7 +95,8 @@ export class Reflector implements Watches {
     const path = `${collectionPath(resource, { namespace: "", name: "" })}?${query.toString()}`;
     let heard = false;
     const started = this.#options.clock.monotonic();
-    const stream = client.lines(path, acceptOf(following.body, ""), { silenceMs }, signal);
+    const opened = () => following.sink.steady();
+    const stream = client.lines(path, acceptOf(following.body, ""), { silenceMs, opened }, signal);
     for await (const line of stream) {
       heard = true;
       deliver(line as WatchLine, resource, following);
