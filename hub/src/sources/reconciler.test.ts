@@ -119,7 +119,7 @@ suite("sources", () => {
     assert.equal(at.changes(), 1);
     at.mirror.heads.set("main", info(2));
     at.mirror.heads.set("other", info(3));
-    at.sources.refresh(url);
+    for (const hint of ["nonsense", "https://u:p@git.example.com/fleet", url]) at.sources.refresh(hint);
     await at.clock.advance(0);
     assert.equal(at.changes(), 2);
     assert.equal(at.sources.current(url, "main")?.commit, info(2).commit);

@@ -2,7 +2,7 @@ import { again, type Chance, type Clock, done, Fault, type Instant, KeyedLoop, t
 import { type CredentialRule, credentialFor } from "./credentials.ts";
 import type { Commit, CommitInfo, Repository, RepositoryKey, SourceState, Tree } from "./model.ts";
 import type { GitMirror, SecretReader, Sources } from "./port.ts";
-import { parseRepository } from "./repository.ts";
+import { parseRepository, repositoryKeyOf } from "./repository.ts";
 import { parseRevision } from "./revision.ts";
 import { nextLookMs, type Schedule } from "./schedule.ts";
 
@@ -92,8 +92,9 @@ export class SourcesReconciler implements Sources {
   }
 
   refresh(repositoryURL: string): void {
-    const { key } = parseRepository(repositoryURL);
-    if (this.#mirrored.has(key)) this.#loop.add(key);
+    // Hints come from outside, and may hold anything.
+    const key = repositoryKeyOf(repositoryURL);
+    if (key !== undefined && this.#mirrored.has(key)) this.#loop.add(key);
   }
 
   async settle(repositoryURL: string, signal: AbortSignal): Promise<void> {

@@ -29,13 +29,19 @@ export function parseRepository(text: string): Repository {
   return { key: fetchURL.replace(/\.git$/, "") as RepositoryKey, url: fetchURL };
 }
 
+/** The key of a repository's URL; undefined where the text is none. */
+export function repositoryKeyOf(text: string): RepositoryKey | undefined {
+  try {
+    return parseRepository(text).key;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Whether two URLs name the same repository; false where either is none. */
 export function sameRepository(one: string, other: string): boolean {
-  try {
-    return parseRepository(one).key === parseRepository(other).key;
-  } catch {
-    return false;
-  }
+  const key = repositoryKeyOf(one);
+  return key !== undefined && key === repositoryKeyOf(other);
 }
 
 function toURL(text: string): URL | undefined {

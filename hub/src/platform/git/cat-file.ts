@@ -23,10 +23,13 @@ interface Receiving {
  */
 export class CatFile {
   readonly #child: ChildProcessWithoutNullStreams;
-  readonly #asked: Asked[] = [];
+  // In the order of asking, from `#first` on: taking the first of a long list would move all others.
+  #asked: Asked[] = [];
+  #first = 0;
   #receiving: Receiving | undefined;
   #header: Buffer[] = [];
   #ended = false;
+  #lines = "";
 
   constructor(git: string, directory: string, env: Readonly<Record<string, string>>) {
     this.#child = spawn(git, ["--git-dir", directory, "cat-file", "--batch"], { env, cwd: directory });
@@ -43,7 +46,7 @@ export class CatFile {
 
   /** Questions not answered yet. */
   get pending(): number {
-    return this.#asked.length + (this.#receiving === undefined ? 0 : 1);
+    return this.#asked.length - this.#first + (this.#receiving === undefined ? 0 : 1);
   }
 
   /** The object of a name (no line breaks in it), or undefined where it is missing or ambiguous. */
@@ -54,7 +57,7 @@ export class CatFile {
         return;
       }
       this.#asked.push({ maxBytes, resolve, reject });
-      this.#child.stdin.write(`${name}\n`);
+      this.#write(name);
     });
   }
 
@@ -65,6 +68,18 @@ export class CatFile {
       this.#child.once("close", () => resolve());
       this.#child.stdin.end();
     });
+  }
+
+  /** Questions of one turn go in one write. */
+  #write(name: string): void {
+    if (this.#lines === "") queueMicrotask(() => this.#flush());
+    this.#lines += `${name}\n`;
+  }
+
+  #flush(): void {
+    const lines = this.#lines;
+    this.#lines = "";
+    if (!this.#ended) this.#child.stdin.write(lines);
   }
 
   #take(chunk: Buffer): void {
@@ -82,12 +97,22 @@ export class CatFile {
     }
     const line = Buffer.concat([...this.#header, chunk.subarray(0, end)]).toString("latin1");
     this.#header = [];
-    const asked = this.#asked.shift();
+    const asked = this.#shift();
     const found = /^([0-9a-f]{40,64}) (blob|tree|commit|tag) (\d+)$/.exec(line);
     if (asked === undefined) this.#child.kill("SIGKILL");
     else if (found === null) asked.resolve(undefined);
     else this.#receiving = receiving(asked, found);
     return chunk.subarray(end + 1);
+  }
+
+  #shift(): Asked | undefined {
+    const asked = this.#asked[this.#first];
+    if (asked !== undefined) this.#first += 1;
+    if (this.#first === this.#asked.length) {
+      this.#asked = [];
+      this.#first = 0;
+    }
+    return asked;
   }
 
   #takeContent(receiving: Receiving, chunk: Buffer): Buffer {
@@ -105,7 +130,12 @@ export class CatFile {
   #end(cause?: unknown): void {
     if (this.#ended) return;
     this.#ended = true;
-    const waiting = [...(this.#receiving === undefined ? [] : [this.#receiving.asked]), ...this.#asked.splice(0)];
+    const waiting = [
+      ...(this.#receiving === undefined ? [] : [this.#receiving.asked]),
+      ...this.#asked.slice(this.#first),
+    ];
+    this.#asked = [];
+    this.#first = 0;
     for (const asked of waiting) {
       asked.reject(
         new Fault("internal", { message: "git cat-file ended before it answered.", retryable: true, cause }),
