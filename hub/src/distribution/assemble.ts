@@ -11,7 +11,8 @@ import {
   type Tombstone,
   TombstoneSchema,
 } from "@capstan/proto/desired";
-import type { Change, Recipient, StoredBundleRef } from "./model.ts";
+import type { Change, StoredBundleRef } from "../targets/content.ts";
+import type { Recipient } from "./model.ts";
 
 /** What the next desired state of a cluster is made from. */
 export interface Assembly {

@@ -5,9 +5,9 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type ClusterId, type Digest, Fault, systemClock, type TargetKey } from "@capstan/proto";
 import { DesiredTargetSchema, Removal, SealedKeySchema, SignedDesiredStateSchema } from "@capstan/proto/desired";
+import type { Change } from "../targets/content.ts";
+import { contentOf } from "../targets/content.ts";
 import { decodeDesired } from "./codec.ts";
-import { contentOf } from "./content.ts";
-import type { Change } from "./model.ts";
 import type { BundleVault, DesiredCrypto, DesiredStore } from "./port.ts";
 import { DistributionReconciler } from "./reconciler.ts";
 

@@ -1,6 +1,6 @@
 import { type ClusterId, type Digest, type TargetKey, targetKey } from "@capstan/proto";
 import type { DesiredState, DesiredTarget } from "@capstan/proto/desired";
-import { contentDigest, type HashText } from "./content.ts";
+import { contentDigest, type HashText } from "../targets/content.ts";
 import type { Held } from "./model.ts";
 
 /** The desired states in force, by cluster, with each target's content identity worked out once. */

@@ -1,6 +1,6 @@
 import type { ClusterId, Digest } from "@capstan/proto";
 import type { SealedKey } from "@capstan/proto/desired";
-import type { StoredBundleRef } from "./model.ts";
+import type { StoredBundleRef } from "../targets/content.ts";
 
 /** Where signed desired states are kept: key `desired.<cluster>`. Writes are fenced (`not-leader`). */
 export interface DesiredStore {

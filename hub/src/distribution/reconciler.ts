@@ -8,10 +8,11 @@ import {
   SignedDesiredStateSchema,
   TargetListSchema,
 } from "@capstan/proto/desired";
+import type { Change } from "../targets/content.ts";
 import { assemble } from "./assemble.ts";
 import { decodeDesired, encodeDesired, openDesired } from "./codec.ts";
 import { Ledger } from "./ledger.ts";
-import type { Change, Held, Recipient } from "./model.ts";
+import type { Held, Recipient } from "./model.ts";
 import type { BundleVault, DesiredCrypto, DesiredStore, Hinter } from "./port.ts";
 
 /** What distribution needs. */

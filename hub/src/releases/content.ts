@@ -1,9 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { DesiredTargetSchema } from "@capstan/proto/desired";
-import { contentOf, type HashText } from "../distribution/content.ts";
-import type { StoredBundleRef, TargetContent } from "../distribution/model.ts";
 import type { Application } from "../documents/model.ts";
+import type { StoredBundleRef, TargetContent } from "../targets/content.ts";
+import { contentOf, type HashText } from "../targets/content.ts";
 import { applyPolicy, modeOf } from "../targets/policy.ts";
 import type { Sorted } from "./candidates.ts";
 

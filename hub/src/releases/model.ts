@@ -1,7 +1,7 @@
 import type { ClusterId, Digest, Fault, TargetKey } from "@capstan/proto";
-import type { TargetContent } from "../distribution/model.ts";
 import type { Condition } from "../generators/model.ts";
 import type { LaneKey, Release, Strategy } from "../rollout/model.ts";
+import type { TargetContent } from "../targets/content.ts";
 import type { Target } from "../targets/model.ts";
 
 /** What Git (and everything else that people set) asks of one lane now. */

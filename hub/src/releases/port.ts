@@ -1,8 +1,8 @@
 import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
-import type { StoredBundleRef, TargetContent } from "../distribution/model.ts";
 import type { GenerateInput, GenerateResult } from "../generators/model.ts";
 import type { Bundle, RenderKey, RenderRequest } from "../render/model.ts";
 import type { SourceState, Tree } from "../sources/model.ts";
+import type { StoredBundleRef, TargetContent } from "../targets/content.ts";
 import type { Standing } from "./model.ts";
 
 /** Repositories as they stand; reads never wait for the network. */

@@ -11,8 +11,6 @@ import {
   type TargetKey,
 } from "@capstan/proto";
 import type { Cluster } from "../clusters/model.ts";
-import type { HashText } from "../distribution/content.ts";
-import type { StoredBundleRef } from "../distribution/model.ts";
 import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
 import type { ElementFault, GenerateResult } from "../generators/model.ts";
 import type { RenderRequest } from "../render/model.ts";
@@ -20,6 +18,7 @@ import type { Cause } from "../rollout/model.ts";
 import { careful, parseStrategy } from "../rollout/strategy.ts";
 import type { RepositoryKey } from "../sources/model.ts";
 import { parseRepository } from "../sources/repository.ts";
+import type { HashText, StoredBundleRef } from "../targets/content.ts";
 import { Destinations } from "../targets/destination.ts";
 import { laneIdentity, laneSource, nameLanes } from "../targets/lanes.ts";
 import type { Candidate } from "../targets/model.ts";

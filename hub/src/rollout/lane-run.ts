@@ -1,5 +1,5 @@
 import type { Digest } from "@capstan/proto";
-import type { TargetContent } from "../distribution/model.ts";
+import type { TargetContent } from "../targets/content.ts";
 import type { LaneKey, Pin, Release, RunState, Strategy } from "./model.ts";
 
 /** What people ask of a lane now; the newest answer of the releases room. */

@@ -1,6 +1,6 @@
 import type { ClusterId, Digest, Instant, TargetKey } from "@capstan/proto";
-import type { Change as DesiredChange, TargetContent } from "../distribution/model.ts";
 import type { ClusterStatus } from "../status/model.ts";
+import type { Change as DesiredChange, TargetContent } from "../targets/content.ts";
 import type { Assigned, ClusterAtPlan, LaneKey, Pin, RunId } from "./model.ts";
 
 /** A run's record as bytes: the truth is what `head` counts; entries beyond it were never decided. */

@@ -10,7 +10,7 @@ import {
   type Outcome,
 } from "@capstan/proto";
 import { OperationSchema, Removal } from "@capstan/proto/desired";
-import type { Change as DesiredChange, TargetContent } from "../distribution/model.ts";
+import type { Change as DesiredChange, TargetContent } from "../targets/content.ts";
 import { checkPlan } from "./check.ts";
 import { factsOf } from "./facts.ts";
 import { begin, isOver } from "./fold.ts";

@@ -2,7 +2,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import type { Digest, Instant } from "@capstan/proto";
 import { DesiredTargetSchema } from "@capstan/proto/desired";
-import type { StoredBundleRef, TargetContent } from "../distribution/model.ts";
+import type { StoredBundleRef, TargetContent } from "../targets/content.ts";
 import { fold } from "./fold.ts";
 import type { Plan, RunState, Transition } from "./model.ts";
 

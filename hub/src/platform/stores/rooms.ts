@@ -1,7 +1,6 @@
 import { parseDigest } from "@capstan/proto";
 import type { ClusterRecord } from "../../clusters/model.ts";
 import type { ClusterRecordStore } from "../../clusters/port.ts";
-import type { StoredBundleRef } from "../../distribution/model.ts";
 import type { DesiredStore } from "../../distribution/port.ts";
 import { decodeStoredDocument, encodeDocument } from "../../documents/codec.ts";
 import type { Document } from "../../documents/model.ts";
@@ -15,6 +14,7 @@ import type { RolloutStore } from "../../rollout/port.ts";
 import type { StatusStore } from "../../status/port.ts";
 import { stateKey, statePrefix } from "../../store/keys.ts";
 import type { FleetNotes, RecordLog, StateStore } from "../../store/port.ts";
+import type { StoredBundleRef } from "../../targets/content.ts";
 import { firstPart, loadByCluster, saveByCluster } from "./keys.ts";
 
 /** Signed desired states, key `desired.<cluster>`. */

@@ -1,10 +1,10 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { cutChunks, type Digest, digestHex, Fault, joinChunks, limits } from "@capstan/proto";
 import { BundleEnvelopeSchema, Compression } from "@capstan/proto/desired";
-import type { StoredBundleRef } from "../../distribution/model.ts";
 import type { BundleVault } from "../../distribution/port.ts";
 import type { Sealing } from "../../identity/port.ts";
 import type { BundleStore } from "../../store/port.ts";
+import type { StoredBundleRef } from "../../targets/content.ts";
 import { gunzip, gzip, sha256Digest } from "../crypto/digests.ts";
 
 /** Bundles compressed, encrypted and cut into chunks, over the bundle store. */

@@ -1,9 +1,33 @@
 import { clone, create, toJson } from "@bufbuild/protobuf";
 import type { Digest } from "@capstan/proto";
-import { BundleRefSchema, type DesiredTarget, DesiredTargetSchema } from "@capstan/proto/desired";
-import type { Json } from "../documents/model.ts";
+import { BundleRefSchema, type DesiredTarget, DesiredTargetSchema, type Removal } from "@capstan/proto/desired";
 import { canonicalJson } from "../yaml/canonical.ts";
-import type { StoredBundleRef, TargetContent } from "./model.ts";
+import type { Json } from "../yaml/json.ts";
+
+/** A stored bundle, as desired states name it. */
+export interface StoredBundleRef {
+  readonly digest: Digest;
+  /** Bytes of the plain content. */
+  readonly size: number;
+  readonly chunks: number;
+  /** Which bundle secret its content key is derived from. */
+  readonly keyId: string;
+}
+
+/**
+ * What a target should be, apart from when: a `DesiredTarget` without generation, sealed key and operation.
+ * `digest` is its identity (`contentDigest`): a release moves a target when it differs.
+ */
+export interface TargetContent {
+  readonly digest: Digest;
+  readonly target: DesiredTarget;
+  readonly bundle: StoredBundleRef;
+}
+
+/** What is to become of one target on one cluster. */
+export type Change =
+  | { readonly kind: "hold"; readonly content: TargetContent; readonly operation?: DesiredTarget["operation"] }
+  | { readonly kind: "remove"; readonly removal: Removal; readonly reason: string; readonly approvedBy: string };
 
 /** sha256 of a text, handed in: hashing belongs to the platform. */
 export type HashText = (text: string) => Digest;
@@ -30,14 +54,10 @@ export function contentDigest(target: DesiredTarget, hash: HashText): Digest {
 
 /** A target with its identity worked out. */
 export function contentOf(target: DesiredTarget, bundle: StoredBundleRef, hash: HashText): TargetContent {
+  const { digest, size, chunks, keyId } = bundle;
   const named = create(DesiredTargetSchema, {
     ...target,
-    bundle: create(BundleRefSchema, {
-      digest: bundle.digest,
-      size: BigInt(bundle.size),
-      chunks: bundle.chunks,
-      keyId: bundle.keyId,
-    }),
+    bundle: create(BundleRefSchema, { digest, size: BigInt(size), chunks, keyId }),
   });
   return { digest: contentDigest(named, hash), target: named, bundle };
 }
