@@ -1,14 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { Fault, faultText, systemChance, systemClock } from "@capstan/proto";
+import { type Clock, Fault, faultText, systemChance, systemClock } from "@capstan/proto";
 import { AgentService } from "@capstan/proto/agent";
 import { FleetService } from "@capstan/proto/fleet";
+import { SystemService } from "@capstan/proto/system";
 import { agentService } from "./api/agent-service.ts";
+import { auditReach, readAudit } from "./api/audit-reader.ts";
 import { authoriser } from "./api/authorise.ts";
 import { Calls } from "./api/call.ts";
 import { fleetService } from "./api/fleet-service.ts";
 import { summary } from "./api/summary.ts";
-import { type ClusterSources, clusterView } from "./api/views.ts";
+import { systemService } from "./api/system-service.ts";
+import { type ClusterSources, clusterView, faultDetail } from "./api/views.ts";
 import { AuditTrail } from "./audit/reconciler.ts";
 import { compileConfig, type HubConfig, type Override } from "./config/compile.ts";
 import { generate } from "./generators/generate.ts";
@@ -118,8 +121,9 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     id: randomId,
     epoch: () => hub.term?.epoch,
   });
+  const authorise = authoriser((token) => hub.desk.person(token));
   const calls = new Calls({
-    authorise: authoriser((token) => hub.desk.person(token)),
+    authorise,
     audited: (call, work, stop) => audit.audited(call, work, stop),
     assertLeading: () => assertLeading(hub),
   });
@@ -145,19 +149,41 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
       forget: (cluster, stop) => hub.forget(cluster, stop),
       effects: () => [],
     }),
+    systemService({
+      calls,
+      authorise,
+      clock,
+      people: hub.desk,
+      hub: () => ({
+        version,
+        fleet: authority.fleet,
+        hub: config.id,
+        leading: hub.term !== undefined,
+        epoch: hub.term?.epoch ?? 0n,
+        natsVersion: store.natsVersion,
+        rebuilding: hub.rebuilding !== undefined,
+        caPin: authority.pin,
+        problems: store.warnings.map((message) => faultDetail(new Fault("bad-config", { message }))),
+        sandbox: isolation.mode,
+        missingDocuments: [],
+      }),
+      audit: async (stop) => readAudit(await store.stores.audit.read({ last: auditReach }, stop), sha256Hex),
+      endRebuild: (stop) => hub.endRebuild(stop),
+    }),
     agentService({
       desk: hub.desk,
       session: (peer, requests, stop) => hub.session(peer, requests, stop),
       desired: async (cluster, stop) => (await state.get(`desired.${cluster}`, stop))?.value,
-      chunk: async (hex, n, stop) => (await store.stores.bundles.get(hex, stop))?.[n],
+      chunk: (hex, n, stop) => store.stores.bundles.chunk(hex, n, stop),
       assertLeading: () => assertLeading(hub),
     }),
   ];
-  const described = [AgentService, FleetService];
+  const described = [AgentService, FleetService, SystemService];
+  const credentials = new AskingCredentials(await readTls(files));
   const grpc = await startGrpcServer({
     address: config.listen.address,
     port: config.listen.grpc,
-    credentials: new AskingCredentials(await readTls(files)),
+    credentials,
     connectionAgeMs: config.identity.connectionAgeMs,
     services: [
       ...services,
@@ -186,11 +212,33 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     },
   );
   log.info({ grpc: grpc.port, http: http.port, fleet: authority.fleet }, "listening");
-  const loops = [store.run(signal), sources.start(signal), held.keeper.run(signal)];
+  const renew = async () => {
+    await authority.server(names, clock.now());
+    credentials.renew(await readTls(files));
+    store.reload();
+  };
+  const loops = [
+    store.run(signal),
+    sources.start(signal),
+    held.keeper.run(signal),
+    everyDay(clock, renew, { onFault, signal }),
+  ];
   await Promise.all(loops);
   await grpc.stop();
   await http.stop();
   await store.close();
+}
+
+/** Once a day; what fails is told and tried again the next day: a server certificate is renewed long before its end. */
+async function everyDay(
+  clock: Clock,
+  work: () => Promise<void>,
+  { onFault, signal }: { onFault(fault: Fault): void; readonly signal: AbortSignal },
+): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleep(24 * 3_600_000, signal).catch(() => undefined);
+    if (!signal.aborted) await work().catch((thrown: unknown) => onFault(Fault.from(thrown)));
+  }
 }
 
 interface Leading {

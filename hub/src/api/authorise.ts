@@ -18,6 +18,8 @@ export interface Asked {
 export interface Caller {
   readonly name: string;
   readonly roles: readonly string[];
+  /** When the token ends; undefined: never. */
+  readonly expiresAt?: number | undefined;
 }
 
 /** The hook that every call and every watch passes. Throws `not-signed-in` or `not-allowed`, naming the rule. */
@@ -32,9 +34,9 @@ export function authoriser(person: (token: string) => PersonToken): Authorise {
         next: "Sign in with: capstan login",
       });
     }
-    const { name, roles } = person(token);
+    const { name, roles, expiresAt } = person(token);
     const may = roles.includes("admin") || (roles.includes("viewer") && !asked.mutates);
-    if (may) return { name, roles };
+    if (may) return { name, roles, expiresAt };
     throw new Fault("not-allowed", {
       message: `${name} may not ${asked.action} ${asked.resource}: role ${roles.join(", ") || "none"} only looks.`,
       next: "Ask an admin for a token with role admin.",

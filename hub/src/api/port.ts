@@ -3,6 +3,7 @@ import type { Cluster, ClusterRecord } from "../clusters/model.ts";
 import type { Held } from "../distribution/model.ts";
 import type { ClusterSpec, Mode } from "../documents/model.ts";
 import type { HeldList } from "../guard/model.ts";
+import type { PersonToken } from "../identity/model.ts";
 import type { ClusterStatus } from "../status/model.ts";
 
 /** What the services see of the registry. */
@@ -46,6 +47,16 @@ export interface DeskView {
     wish: { readonly ttl: number | undefined; readonly by: string },
     signal: AbortSignal,
   ): Promise<{ readonly text: string; readonly expiresAt: number }>;
+}
+
+/** Tokens of people and programs. */
+export interface PeopleView {
+  people(): readonly PersonToken[];
+  personToken(
+    wish: { readonly name: string; readonly roles: readonly string[]; readonly ttl: number | undefined },
+    signal: AbortSignal,
+  ): Promise<{ readonly text: string; readonly stored: PersonToken }>;
+  dropToken(id: string, signal: AbortSignal): Promise<void>;
 }
 
 export interface GuardView {

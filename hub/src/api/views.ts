@@ -17,6 +17,7 @@ import type { Mode } from "../documents/model.ts";
 import type { HeldList } from "../guard/model.ts";
 import type { Reason } from "../rollout/model.ts";
 import { count, noCounts } from "../status/count.ts";
+import { etagOfText } from "./etag.ts";
 import type { ClustersView, DesiredView, DeskView, LiveView, StatusView } from "./port.ts";
 
 /** What is looked at to show a cluster. */
@@ -105,10 +106,7 @@ export function clusterView(record: ClusterRecord, from: ClusterSources): Cluste
 /** What a conditional change of a cluster is compared with. */
 export function etagOf(record: ClusterRecord): string {
   const { declared, incarnation, claimed } = record;
-  const text = JSON.stringify({ declared, incarnation, claimed });
-  let hash = 0;
-  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) >>> 0;
-  return hash.toString(16);
+  return etagOfText(JSON.stringify({ declared, incarnation, claimed }));
 }
 
 /** Counts over what the cluster's desired state names: a target without a report is unknown, not absent. */

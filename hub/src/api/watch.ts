@@ -1,6 +1,6 @@
 import { WatchEventType, type WatchOptions } from "@capstan/proto/common";
-import { parseSelector, selects } from "../clusters/selector.ts";
-import type { Listable } from "./page.ts";
+import { printed } from "./etag.ts";
+import { type Listable, narrowing } from "./page.ts";
 
 /** Something that says when it may have changed. */
 export interface Watched {
@@ -36,7 +36,7 @@ export async function* watch<T>(
   const token = () => `${watched.term()}.${watched.sequence()}`;
   const wanted = () => narrowed(list(), view, options);
   const told = new Map<string, string>();
-  if (options?.token === token()) for (const [id, item] of wanted()) told.set(id, print(item));
+  if (options?.token === token()) for (const [id, item] of wanted()) told.set(id, printed(item));
   else {
     yield { type: WatchEventType.RESET, item: undefined, id: undefined, token: token() };
   }
@@ -44,7 +44,7 @@ export async function* watch<T>(
     const at = token();
     const now = wanted();
     for (const [id, item] of now) {
-      const text = print(item);
+      const text = printed(item);
       if (told.get(id) === text) continue;
       told.set(id, text);
       yield { type: WatchEventType.CHANGED, item, id: undefined, token: at };
@@ -63,20 +63,11 @@ function narrowed<T>(
   view: (item: T) => Listable,
   options: WatchOptions | undefined,
 ): Map<string, T> {
-  const selector = parseSelector(options?.selector ?? "");
-  const clusters = new Set(options?.clusters ?? []);
+  const wants = narrowing(options);
   const kept = new Map<string, T>();
   for (const item of all) {
     const at = view(item);
-    if (selector.length > 0 && !selects(selector, at.labels ?? {})) continue;
-    if (clusters.size > 0 && !clusters.has(at.cluster ?? "")) continue;
-    if ((options?.project ?? "") !== "" && at.project !== options?.project) continue;
-    if ((options?.namespace ?? "") !== "" && at.namespace !== options?.namespace) continue;
-    kept.set(at.id, item);
+    if (wants(at)) kept.set(at.id, item);
   }
   return kept;
-}
-
-function print(item: unknown): string {
-  return JSON.stringify(item, (_key, value: unknown) => (typeof value === "bigint" ? String(value) : value));
 }

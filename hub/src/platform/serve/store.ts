@@ -22,6 +22,8 @@ export interface OpenStore {
   readonly warnings: readonly string[];
   /** Looks after server and streams until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
+  /** The hub's certificate was made anew: an embedded server reads it again. */
+  reload(): void;
   close(): Promise<void>;
 }
 
@@ -74,6 +76,7 @@ async function openEmbedded(options: StoreOptions, signal: AbortSignal): Promise
     run: async (stop) => {
       await Promise.all([embedded.run(stop), stores.run(stop)]);
     },
+    reload: () => embedded.reload(),
     close: async () => {
       await connection.close();
       await embedded.stop();
@@ -114,6 +117,7 @@ async function openOutside(options: StoreOptions, signal: AbortSignal): Promise<
     users,
     warnings,
     run: (stop) => stores.run(stop),
+    reload: () => undefined,
     close: () => connection.close(),
   };
 }
