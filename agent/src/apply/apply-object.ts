@@ -78,6 +78,10 @@ export async function carryOut(pass: Pass, examined: Examined): Promise<void> {
       if (live !== undefined) noteUid(pass, live);
       pass.outcomes.add(prepared.address, "skipped", { reason: decision.reason });
       return;
+    case "wait":
+      pass.waiting.add(prepared.key);
+      pass.outcomes.add(prepared.address, "deleting", { reason: decision.reason });
+      return;
     case "refuse":
       pass.outcomes.fail(prepared.address, decision.fault, { differences: decision.differences });
       return;

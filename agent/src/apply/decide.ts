@@ -29,6 +29,8 @@ export type Decision =
   | { readonly kind: "create" }
   | { readonly kind: "unchanged" }
   | { readonly kind: "skip"; readonly reason: string }
+  /** It has to go first; nothing can be written before. */
+  | { readonly kind: "wait"; readonly reason: string }
   | { readonly kind: "refuse"; readonly fault: Fault; readonly differences: readonly Difference[] }
   | { readonly kind: "different"; readonly reason: string; readonly differences: readonly Difference[] }
   | {
@@ -46,9 +48,7 @@ export function decide(seen: Observation): Decision {
   if (live === undefined || would === undefined) return decideAbsent(seen);
   const other = otherOwner(seen, live);
   if (other !== undefined) return { kind: "refuse", fault: ownedFault(seen, other), differences: [] };
-  if (live.metadata.deletionTimestamp !== undefined) {
-    return { kind: "refuse", fault: deletingFault(live, prepared), differences: [] };
-  }
+  if (live.metadata.deletionTimestamp !== undefined) return { kind: "wait", reason: deletingText(live) };
   const raw = notIgnored(live, compareObjects(live, would), seen.ignore);
   const ours = isOwnedBy(live, seen.target) || (seen.known && wasAppliedByUs(live));
   return ours ? decideOurs(seen, live, raw) : decideForeign(seen, live, raw);
@@ -112,13 +112,8 @@ function foreignFault(seen: Observation, live: KubeObject, differences: readonly
   });
 }
 
-function deletingFault(live: KubeObject, prepared: PreparedObject): Fault {
-  const object = objectText(prepared.address);
+function deletingText(live: KubeObject): string {
   const finalizers = live.metadata.finalizers ?? [];
-  const held = finalizers.length === 0 ? "" : `, held by its finalizers ${finalizers.join(", ")}`;
-  return new Fault("conflict", {
-    message: `${object} is being deleted since ${live.metadata.deletionTimestamp}${held}; it is made again when it is gone.`,
-    where: { object },
-    next: "Wait, or see why its finalizers do not end.",
-  });
+  const held = finalizers.length === 0 ? "" : `, held by finalizers ${finalizers.join(", ")}`;
+  return `it is being deleted since ${live.metadata.deletionTimestamp}${held}; it is made again when it is gone`;
 }

@@ -111,7 +111,10 @@ export interface ObjectOutcome {
   readonly differences?: readonly Difference[];
 }
 
-/** Why a pass ended as it did. `Held`: all is applied, deletions wait for a person. */
+/**
+ * How a pass ended. `Held`: all is applied, deletions wait for a person. `Pending`: finalizers hold something that has to
+ * go; call again later. `Different`: something differs and was not written, by mode or policy.
+ */
 export type ApplyPhase = "Applied" | "Failed" | "Held" | "Pending" | "Different";
 
 /** What one pass did. */

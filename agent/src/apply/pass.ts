@@ -32,6 +32,8 @@ export interface Pass {
   readonly touched: Set<string>;
   /** UIDs of all that was applied or found as it should be. */
   readonly uids: Set<string>;
+  /** Wanted objects that must be gone before they can be made again. */
+  readonly waiting: Set<string>;
   /** Objects whose correction waits, and the shortest wait in milliseconds. */
   readonly damped: Map<string, number>;
 }

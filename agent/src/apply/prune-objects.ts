@@ -48,7 +48,7 @@ export async function pruneTarget(pass: Pass): Promise<{ readonly dropped: Set<s
     allowEmpty: policy.allowEmpty,
     limits: policy.limits,
     approved: policy.approved,
-    failures: outcomes.count("failed"),
+    failures: outcomes.count("failed") + pass.waiting.size,
     now: ports.clock.now(),
   });
   for (const address of plan.prunable) outcomes.add(address, "prunable", { reason: "pruning is off" });

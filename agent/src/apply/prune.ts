@@ -19,7 +19,7 @@ export interface PruneInput {
   readonly allowEmpty: boolean;
   readonly limits: DeletionLimits;
   readonly approved: ReadonlySet<string>;
-  /** How many objects of this pass failed. */
+  /** How many objects of this pass failed, or could not be written yet. */
   readonly failures: number;
   readonly now: Instant;
 }
@@ -64,7 +64,7 @@ function holdAll(input: PruneInput): string | undefined {
   if (generation < inventory.generation || (generation === inventory.generation && digest !== inventory.digest)) {
     return `bundle ${digest} is not newer than generation ${inventory.generation}: absence in it deletes nothing`;
   }
-  if (input.failures > 0) return "objects of the same pass failed: deletions wait until all is applied";
+  if (input.failures > 0) return "objects of the same pass failed or wait: deletions come when all is applied";
   if (input.desired.size === 0 && !input.allowEmpty) return "the bundle is empty, and allowEmpty is off";
   return undefined;
 }

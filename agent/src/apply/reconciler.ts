@@ -36,6 +36,7 @@ export async function applyTarget(ports: ApplyPorts, input: ApplyInput, signal: 
     outcomes,
     touched: new Set(),
     uids: new Set(),
+    waiting: new Set(),
     damped: new Map(),
   };
   const chosen = survey.objects.filter((object) => input.only?.has(object.key) ?? true);
@@ -90,7 +91,7 @@ async function applyAll(pass: Pass, chosen: readonly PreparedObject[]): Promise<
     }
     await awaitDefinitions(pass, stage);
   }
-  return pass.outcomes.count("failed") === 0;
+  return pass.outcomes.count("failed") + pass.waiting.size === 0;
 }
 
 function leave(pass: Pass, objects: readonly PreparedObject[], reason: string): void {
@@ -169,7 +170,8 @@ function result(pass: Pass, inventory: Inventory, startedAt: number): ApplyResul
     target: input.target,
     generation: input.generation,
     digest: input.digest,
-    phase: outcomes.phase,
+    // What waits for a wanted object comes by itself; nobody need approve it.
+    phase: outcomes.phase === "Held" && pass.waiting.size > 0 ? "Pending" : outcomes.phase,
     counts: outcomes.counts,
     outcomes: outcomes.list,
     errors: outcomes.errors,

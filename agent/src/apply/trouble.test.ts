@@ -18,6 +18,23 @@ describeOnKube("trouble in the cluster", (suite) => {
     assert.match(result.errors[0]?.message ?? "", /being terminated/);
   });
 
+  it("waits for a wanted object that is being deleted, and makes it again", async () => {
+    const { world } = suite;
+    const held = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "g-1" }, data: { key: "value" } };
+    await world.apply("g", [held, configMap("g-2")]);
+    await world.patch(`${maps}/g-1`, { metadata: { finalizers: ["example.com/wait"] } });
+    await world.send("DELETE", `${maps}/g-1`);
+    const waiting = await world.apply("g", [held], { generation: 2 });
+    assert.equal(waiting.phase, "Pending", show(waiting));
+    assert.equal(waiting.counts.deleting, 1, show(waiting));
+    assert.match(waiting.outcomes[0]?.reason ?? "", /held by finalizers example.com\/wait; it is made again/);
+    assert.equal(waiting.inventory.applied, false);
+    await world.patch(`${maps}/g-1`, { metadata: { finalizers: null } });
+    const made = await world.apply("g", [held], { generation: 2 });
+    assert.equal(made.counts.created, 1, show(made));
+    assert.equal(made.counts.pruned, 1);
+  });
+
   it("says that an admission webhook is down, and applies what it does not guard", async () => {
     const { world } = suite;
     await world.send("POST", "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", {
