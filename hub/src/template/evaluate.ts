@@ -171,12 +171,12 @@ class State {
     const { variables, assigns } = node.pipe;
     const [first, second] = variables;
     if (first !== undefined && second === undefined) {
-      if (assigns) this.#assign(first, element);
+      if (assigns) this.#assign(first, element, node.offset);
       else this.#setTop(1, element);
     } else if (first !== undefined && second !== undefined) {
       if (assigns) {
-        this.#assign(first, index);
-        this.#assign(second, element);
+        this.#assign(first, index, node.offset);
+        this.#assign(second, element, node.offset);
       } else {
         this.#setTop(1, element);
         this.#setTop(2, index);
@@ -193,9 +193,10 @@ class State {
     if (variable !== undefined) variable.value = value;
   }
 
-  #assign(name: string, value: Value): void {
+  #assign(name: string, value: Value, offset: number): void {
     const variable = this.#variables.findLast((candidate) => candidate.name === name);
-    if (variable !== undefined) variable.value = value;
+    if (variable === undefined) throw new ExecError(`undefined variable: ${name}`, offset);
+    variable.value = value;
   }
 
   #pipeline(dot: Value, pipe: Pipe): Value {
@@ -210,7 +211,7 @@ class State {
     }
     const result = value === missing ? undefined : value;
     for (const name of pipe.variables) {
-      if (pipe.assigns) this.#assign(name, result);
+      if (pipe.assigns) this.#assign(name, result, pipe.offset);
       // In a range each variable has its own cell, as the loop sets them apart.
       else this.#variables.push({ name, value: result });
     }

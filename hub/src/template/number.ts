@@ -96,7 +96,7 @@ export function parseGoInt(text: string): bigint | undefined {
 export function parseGoFloat(text: string): number | undefined {
   const special = /^([-+]?)(?:(inf|infinity)|(nan))$/i.exec(text);
   if (special !== null) return special[3] !== undefined ? Number.NaN : special[1] === "-" ? -Infinity : Infinity;
-  const plain = /^[-+]?0[xX]/.test(text) || !text.includes("_") ? withoutUnderscores(text) : undefined;
+  const plain = withoutUnderscores(text);
   if (plain === undefined) return undefined;
   if (/^[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?$/.test(plain)) {
     const value = Number(plain);

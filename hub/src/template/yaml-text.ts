@@ -24,22 +24,28 @@ export function toSigsYaml(value: Value): string {
   // It goes through JSON, which refuses what cannot be written.
   const json = encodeJson(value, { escapeHtml: false, indent: 0 });
   if (notAllowed.test(json)) throw new CallError("yaml: control characters are not allowed");
-  const text = write(value, 0, "top");
-  return text.endsWith("\n") ? text : `${text}\n`;
+  const text = write(value, { indent: 0, column: 0 }, "top");
+  return `${text}\n`;
 }
 
 type Place = "top" | "item" | "value";
 
-function write(value: Value, indent: number, place: Place): string {
-  if (value instanceof GoList && !value.isNil) return writeList(value, indent, place);
-  if (value instanceof GoMap && !value.isNil) return writeMap(value, indent, place);
-  return scalar(value, indent, place === "value");
+/** Where a value is written: the indentation of what belongs to it, and the column that it begins at. */
+interface Spot {
+  readonly indent: number;
+  readonly column: number;
+}
+
+function write(value: Value, spot: Spot, place: Place): string {
+  if (value instanceof GoList && !value.isNil) return writeList(value, spot.indent, place);
+  if (value instanceof GoMap && !value.isNil) return writeMap(value, spot.indent, place);
+  return scalar(value, spot);
 }
 
 function writeList(list: GoList, indent: number, place: Place): string {
   if (list.items.length === 0) return "[]";
   const pad = " ".repeat(indent);
-  const lines = list.items.map((item) => `- ${write(item, indent + 2, "item")}`);
+  const lines = list.items.map((item) => `- ${write(item, { indent: indent + 2, column: indent + 2 }, "item")}`);
   const text = lines.join(`\n${pad}`);
   return place === "value" ? `\n${pad}${text}` : text;
 }
@@ -50,21 +56,22 @@ function writeMap(map: GoMap, indent: number, place: Place): string {
   const lines = [...map.entries.keys()].sort(compareKeys).map((key) => {
     const value = map.entries.get(key);
     const isList = value instanceof GoList && !value.isNil;
+    const name = plainOrQuoted(toWellFormedText(key));
     // A list stands at its key's own indentation.
-    const text = write(value, isList ? indent : indent + 2, "value");
-    return `${plainOrQuoted(key, true)}:${text.startsWith("\n") ? text : ` ${text}`}`;
+    const text = write(value, { indent: isList ? indent : indent + 2, column: indent + [...name].length + 2 }, "value");
+    return `${name}:${text.startsWith("\n") ? text : ` ${text}`}`;
   });
   const text = lines.join(`\n${pad}`);
   return place === "value" ? `\n${pad}${text}` : text;
 }
 
-function scalar(value: Value, indent: number, inMap: boolean): string {
+function scalar(value: Value, spot: Spot): string {
   if (value === null || value === undefined || value instanceof GoList || value instanceof GoMap) return "null";
   if (typeof value === "boolean") return String(value);
   if (typeof value === "number") return number(value);
   if (value instanceof GoInt) return String(value.value);
   const text = typeof value === "string" ? value : JSON.parse(encodeJson(value, { escapeHtml: false, indent: 0 }));
-  return writeText(toWellFormedText(String(text)), indent, inMap);
+  return writeText(toWellFormedText(String(text)), spot);
 }
 
 /** JSON numbers that are whole come back as integers. */
@@ -73,15 +80,15 @@ function number(value: number): string {
   return /^-?\d+$/.test(json) ? json : floatText(value);
 }
 
-function writeText(text: string, indent: number, _inMap: boolean): string {
-  if (text.includes("\n") && allowsBlock(text)) return literal(text, indent);
-  return plainOrQuoted(text, false);
+function writeText(text: string, spot: Spot): string {
+  if (text.includes("\n") && allowsBlock(text)) return literal(text, spot.indent);
+  return plainOrQuoted(text, spot);
 }
 
 /** A literal block keeps lines; it cannot hold special characters, nor a line that ends in spaces before a break. */
 function allowsBlock(text: string): boolean {
   if (/ \n|[ ]$/.test(text)) return false;
-  return [...text].every((character) => character === "\n" || character === "\t" || isSafe(character));
+  return [...text].every((character) => character === "\n" || isSafe(character));
 }
 
 function literal(text: string, indent: number): string {
@@ -89,7 +96,7 @@ function literal(text: string, indent: number): string {
   const hint = /^[ \n]/.test(text) ? "2" : "";
   const body = text.replace(/\n+$/, "");
   const trailing = text.length - body.length;
-  if (body === "") return `|2+\n${text}`;
+  if (body === "") return `|2+\n${"\n".repeat(trailing - 1)}`;
   const chomp = trailing === 0 ? "-" : trailing > 1 ? "+" : "";
   const lines = body.split("\n").map((line) => (line === "" ? "" : pad + line));
   return `|${hint}${chomp}\n${lines.join("\n")}${trailing > 1 ? "\n".repeat(trailing - 1) : ""}`;
@@ -102,16 +109,47 @@ function isSafe(character: string): boolean {
   return code >= 0xa0 && code <= 0xfffd && code !== 0xfeff && code !== 0x2028 && code !== 0x2029;
 }
 
-function plainOrQuoted(text: string, isKey: boolean): string {
-  if (!resolvesToText(text)) return doubleQuoted(text);
-  if ([...text].some((character) => !isSafe(character)) || (text.includes("\n") && !isKey)) return doubleQuoted(text);
-  return isPlain(text) ? text : `'${text.replaceAll("'", "''")}'`;
+/** Without a spot it is a key, which is never broken over lines. */
+function plainOrQuoted(text: string, spot?: Spot): string {
+  const mustQuote =
+    !resolvesToText(text) ||
+    text.includes("\n") ||
+    [...text].some((character) => !isSafe(character));
+  if (mustQuote) return `"${broken(text, { quote: '"', spot })}"`;
+  return isPlain(text) ? broken(text, { quote: "", spot }) : `'${broken(text, { quote: "'", spot })}'`;
+}
+
+const width = 80;
+
+/** A long text goes on in the next line at its first single space past the width. */
+function broken(text: string, how: { readonly quote: string; readonly spot: Spot | undefined }): string {
+  const characters = [...text];
+  let column = (how.spot?.column ?? 0) + how.quote.length;
+  let result = "";
+  let afterSpace = false;
+  for (const [index, character] of characters.entries()) {
+    const isSpace = character === " ";
+    const next = characters[index + 1];
+    const mayBreak =
+      how.spot !== undefined && isSpace && !afterSpace && column > width && index > 0 && index < characters.length - 1;
+    if (mayBreak && (next !== " " || how.quote === '"')) {
+      const indent = Math.max(how.spot?.indent ?? 0, 2);
+      result += `\n${" ".repeat(indent)}${next === " " ? "\\" : ""}`;
+      column = indent + (next === " " ? 1 : 0);
+    } else {
+      const written =
+        how.quote === '"' ? escapeDouble(character) : how.quote === "'" && character === "'" ? "''" : character;
+      result += written;
+      column += [...written].length;
+    }
+    afterSpace = isSpace;
+  }
+  return result;
 }
 
 function resolvesToText(text: string): boolean {
   const resolved = resolvePlain(text);
   if (!("value" in resolved) || typeof resolved.value !== "string") return false;
-  if (text === "<<" || text === "=") return false;
   // Sixty-base numbers and dates are quoted for older readers.
   if (/^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$/.test(text)) return false;
   return !/^\d{4}-\d{1,2}-\d{1,2}(?:$|[Tt \t])/.test(text) || !isTimestamp(text);
@@ -125,7 +163,7 @@ function isTimestamp(text: string): boolean {
 
 function isPlain(text: string): boolean {
   if (text === "" || /^[ \t]|[ \t]$/.test(text)) return false;
-  if (/^(?:---|\.\.\.)(?:\s|$)/.test(text)) return false;
+  if (/^(?:---|\.\.\.)/.test(text)) return false;
   if (/^[,[\]{}#&*!|>'"%@`]/.test(text) || /^[-?:](?:\s|$)/.test(text)) return false;
   if (/:(?:\s|$)/.test(text) || /\s#/.test(text)) return false;
   return !/[\t\n]/.test(text) || !text.includes("\n");
@@ -148,16 +186,12 @@ const escapes: Readonly<Record<string, string>> = {
   "\u2029": "\\P",
 };
 
-function doubleQuoted(text: string): string {
-  let quoted = "";
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    const known = escapes[character];
-    if (known !== undefined) quoted += known;
-    else if (isSafe(character)) quoted += character;
-    else quoted += code < 0x100 ? `\\x${hex(code, 2)}` : code < 0x10000 ? `\\u${hex(code, 4)}` : `\\U${hex(code, 8)}`;
-  }
-  return `"${quoted}"`;
+function escapeDouble(character: string): string {
+  const known = escapes[character];
+  if (known !== undefined) return known;
+  if (isSafe(character)) return character;
+  const code = character.codePointAt(0) ?? 0;
+  return code < 0x100 ? `\\x${hex(code, 2)}` : code < 0x10000 ? `\\u${hex(code, 4)}` : `\\U${hex(code, 8)}`;
 }
 
 function hex(code: number, width: number): string {

@@ -1,4 +1,6 @@
-import { durationText, formatTime, isZone, parseDuration, parseTime, zeroTime } from "../time.ts";
+import { durationText, parseDuration } from "../duration.ts";
+import { formatTime, isZone, zeroTime } from "../time.ts";
+import { parseTime } from "../time-parse.ts";
 import { type CallContext, CallError, GoInt, type GoObject, GoTime, goInt, goInt64, type Value } from "../value.ts";
 import { define, type FunctionTable, fail, text } from "./define.ts";
 

@@ -1,4 +1,4 @@
-import { byteLength, byteSlice, fromBytes, runes, toBytes } from "../bytes.ts";
+import { byteLength, byteSlice, fromBytes, isAscii, runes, toBytes } from "../bytes.ts";
 import { valueText } from "../format.ts";
 import { quoteGo } from "../quote.ts";
 import { GoList, GoMap, goInt, stringsOf, type Value } from "../value.ts";
@@ -150,12 +150,12 @@ function lowerCharacter(character: string): string {
 
 /** Go's strings.ToUpper: one character for one. */
 export function goUpper(value: string): string {
-  return mapCharacters(value, upperCharacter);
+  return isAscii(value) ? value.toUpperCase() : mapCharacters(value, upperCharacter);
 }
 
 /** Go's strings.ToLower: one character for one, so that İ becomes i. */
 export function goLower(value: string): string {
-  return mapCharacters(value, lowerCharacter);
+  return isAscii(value) ? value.toLowerCase() : mapCharacters(value, lowerCharacter);
 }
 
 function title(value: string): string {
