@@ -101,7 +101,7 @@ class Rooms implements Agent {
         held: (digest, signal) => this.#holder.held(digest, signal),
         lines: bundles.lines,
       },
-      memories: memoriesOf(this.#cache, this.#life.signal),
+      memories: memoriesOf(this.#cache, clock, (fault) => this.#warn("cache", fault), this.#life.signal),
       sink: {
         status: (status) => this.#tell(() => this.#outbox.report(foldReport(status))),
         removed: (removed) => this.#tell(() => this.#outbox.removed(removed)),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, it } from "node:test";
 import { Fault, type TargetKey } from "@capstan/proto";
+import { FakeClock } from "@capstan/proto/testing";
 import { bundleCrypto } from "../platform/crypto/bundles.ts";
 import { MemorySecrets } from "./memory.ts";
 import { ClusterCache } from "./reconciler.ts";
@@ -97,7 +98,8 @@ describe("the cache in the cluster", () => {
   it("joins changes that come at once into few writes, in their order", async () => {
     const store = new MemorySecrets();
     const cache = await open(store);
-    const memories = memoriesOf(cache, signal);
+    const clock = new FakeClock();
+    const memories = memoriesOf(cache, clock, () => assert.fail(), signal);
     const keys = Array.from({ length: 200 }, (_, n) => `ns/t${n}` as TargetKey);
     const writes = store.writes;
     await Promise.all(keys.map((key, n) => memories.set(key, { operation: `op-${n}` })));
@@ -105,7 +107,13 @@ describe("the cache in the cluster", () => {
       keys.map((key, n) => memories.set(key, { ...memories.get(key), began: { generation: n, at: 1 } })),
     );
     assert.ok(store.writes - writes < 10, String(store.writes - writes));
+    const written = store.writes;
+    for (let n = 0; n < 50; n++) memories.note("ns/t8" as TargetKey, { operation: `note-${n}` });
+    assert.equal(memories.get("ns/t8" as TargetKey).operation, "note-49");
+    await clock.advance(2_000);
+    assert.ok(store.writes - written <= 2);
     const again = await open(store);
+    assert.deepEqual(again.head.targets.get("ns/t8"), { operation: "note-49" });
     assert.deepEqual(again.head.targets.get("ns/t7"), { operation: "op-7", began: { generation: 7, at: 1 } });
   });
 

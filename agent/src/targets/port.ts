@@ -41,6 +41,8 @@ export interface Memories {
   get(target: TargetKey): TargetMemory;
   /** Durable when it resolves; `undefined` forgets. */
   set(target: TargetKey, memory: TargetMemory | undefined): Promise<void>;
+  /** Durable soon: for what may be lost without harm. */
+  note(target: TargetKey, memory: TargetMemory): void;
 }
 
 /** Who hears of targets. */

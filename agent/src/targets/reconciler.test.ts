@@ -57,6 +57,7 @@ class World {
     },
     memories: {
       get: (target) => this.memories.get(target) ?? {},
+      note: (target, memory) => this.memories.set(target, memory),
       set: async (target, memory) => {
         if (memory === undefined) this.memories.delete(target);
         else this.memories.set(target, memory);

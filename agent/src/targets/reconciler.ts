@@ -168,7 +168,7 @@ export class Targets {
       const { rolledBack: _, ...rest } = memory;
       const previous = memory.good === undefined || memory.good === digest ? {} : { previous: memory.good };
       memory = { ...rest, ...previous, began: { generation: Number(target.generation), at: clock.now() } };
-      void memories.set(key, memory).catch((thrown: unknown) => this.#ports.fault(key, Fault.from(thrown)));
+      memories.note(key, memory);
     }
     this.#show(live, { ...live.status, phase: "Applying", problem: undefined, rolledBackFrom: "" });
     const plain = this.#input(key, target, gzip);
@@ -280,7 +280,7 @@ export class Targets {
     if (memory.rolledBack !== undefined || live.status.phase === "RolledBack") return done;
     const digest = parseDigest(target.bundle?.digest ?? "");
     if (live.status.health?.status === "Healthy") {
-      if (memory.good !== digest) await memories.set(key, { ...memory, good: digest });
+      if (memory.good !== digest) memories.note(key, { ...memory, good: digest });
       return done;
     }
     const began = memory.began;
