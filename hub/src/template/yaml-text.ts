@@ -111,10 +111,7 @@ function isSafe(character: string): boolean {
 
 /** Without a spot it is a key, which is never broken over lines. */
 function plainOrQuoted(text: string, spot?: Spot): string {
-  const mustQuote =
-    !resolvesToText(text) ||
-    text.includes("\n") ||
-    [...text].some((character) => !isSafe(character));
+  const mustQuote = !resolvesToText(text) || text.includes("\n") || [...text].some((character) => !isSafe(character));
   if (mustQuote) return `"${broken(text, { quote: '"', spot })}"`;
   return isPlain(text) ? broken(text, { quote: "", spot }) : `'${broken(text, { quote: "'", spot })}'`;
 }
