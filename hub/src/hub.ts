@@ -31,7 +31,7 @@ import type { OwnerState, Standing } from "./releases/model.ts";
 import type { Generate, Renderer, RenderMemory } from "./releases/port.ts";
 import { ReleasesReconciler } from "./releases/reconciler.ts";
 import { splitLane } from "./rollout/facts.ts";
-import { type LaneKey, laneKey, type RunState, type Transition } from "./rollout/model.ts";
+import { type LaneKey, type RunState, type Transition } from "./rollout/model.ts";
 import type { RolloutStore } from "./rollout/port.ts";
 import { RolloutReconciler } from "./rollout/reconciler.ts";
 import type { Sources } from "./sources/port.ts";
@@ -643,9 +643,6 @@ export class Hub {
     }
   }
 }
-
-/** The lane of a target in an owner, as the API names it. */
-export { laneKey };
 
 function factsOf(facts: WireFacts | undefined): ClusterFacts | undefined {
   if (facts === undefined) return undefined;

@@ -30,6 +30,7 @@ import { reflectionServices } from "./platform/grpc/reflection.ts";
 import { startGrpcServer } from "./platform/grpc/server.ts";
 import { startHttpServer } from "./platform/http/server.ts";
 import { openLog } from "./platform/log/log.ts";
+import { Spawner } from "./platform/render/spawner.ts";
 import { desiredCrypto, openRenderer, openSources } from "./platform/serve/ports.ts";
 import { openStore } from "./platform/serve/store.ts";
 import {
@@ -68,8 +69,10 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
   const keeper = () => held.keeper;
   const store = await openStore({ config, clock, chance, path, tls: files, keeper, onFault }, signal);
   for (const warning of store.warnings) log.warn(warning);
-  const { sources, secrets, backend } = await openSources(config, { clock, chance, environment: process.env });
-  const { renderer, isolation } = await openRenderer(config, { clock, path }, signal);
+  // One small process starts all others: from a large one each start would hold up the hub.
+  const runner = new Spawner().start();
+  const { sources, secrets, backend } = await openSources(config, { clock, chance, runner, environment: process.env });
+  const { renderer, isolation } = await openRenderer(config, { clock, path, runner }, signal);
   log.info({ git: backend, sandbox: isolation.mode, nats: store.natsVersion, reason: isolation.reason }, "opened");
   const endpoints = endpointsOf(config);
   const vault = bundleVault(store.stores.bundles, sealing);

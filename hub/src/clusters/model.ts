@@ -1,5 +1,4 @@
 import type { ClusterId, Instant } from "@capstan/proto";
-import { targetKey } from "@capstan/proto";
 import type { ClusterSpec, Document, Mode } from "../documents/model.ts";
 import type { Enrolment } from "../identity/model.ts";
 
@@ -52,10 +51,12 @@ export function defaultArgocd(id: ClusterId): Declaration["argocd"] {
   return { name: id, server: `https://${id}.clusters.capstan.internal`, project: undefined };
 }
 
+/** What holds of a cluster of which people said nothing. */
 export function emptyDeclaration(id: ClusterId): Declaration {
   return { labels: {}, annotations: {}, mode: "AdoptIfNoDiff", argocd: defaultArgocd(id), cordoned: false };
 }
 
+/** A record of a cluster that has not joined yet. */
 export function newRecord(id: ClusterId, createdAt: Instant): ClusterRecord {
   return {
     id,
@@ -100,9 +101,4 @@ export function effective(
     incarnation: record.incarnation,
     declaredIn: document?.where ?? "cli",
   };
-}
-
-/** Where a `Cluster` document of this name is kept: clusters have no namespace. */
-export function clusterDocumentKey(id: string): string {
-  return targetKey("", id);
 }

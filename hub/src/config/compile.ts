@@ -1,5 +1,5 @@
 import { Fault } from "@capstan/proto";
-import { z } from "zod";
+import type { z } from "zod";
 import type { IdentityTimes } from "../identity/model.ts";
 import { defaultIdentityTimes } from "../identity/model.ts";
 import type { LeaseTimes } from "../leader/model.ts";

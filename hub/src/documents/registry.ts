@@ -4,6 +4,7 @@ import type { Document, DocumentKind } from "./model.ts";
 /** `Kind/namespace/name`: what a document is found by. */
 export type DocumentKey = string;
 
+/** The key of a document. */
 export function documentKey(of: { readonly kind: DocumentKind; readonly metadata: Document["metadata"] }): DocumentKey {
   return `${of.kind}/${of.metadata.namespace}/${of.metadata.name}`;
 }

@@ -34,6 +34,7 @@ export interface GuardLimits {
   readonly fleet: number;
 }
 
+/** Promise 4. */
 export const defaultLimits: GuardLimits = {
   set: { count: 1, percent: 10 },
   cluster: { count: 1, percent: 10 },
@@ -115,6 +116,7 @@ export interface ObjectGuardInput {
   readonly approved: ReadonlySet<string>;
 }
 
+/** Promise 4, of one target's objects. */
 export const defaultObjectLimit: Share = { count: 5, percent: 50 };
 
 export type ObjectRule = "share-of-objects" | "protected-kind";

@@ -24,6 +24,8 @@ export interface PreparedRender {
 
 /** Makes bundles. */
 export interface Renderer {
+  /** The key of a render, told from what is remembered where nothing that it reads has changed. */
+  key(request: RenderRequest, signal: AbortSignal): Promise<RenderKey>;
   prepare(request: RenderRequest, signal: AbortSignal): Promise<PreparedRender>;
 }
 

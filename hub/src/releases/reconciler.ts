@@ -341,17 +341,18 @@ export class ReleasesReconciler {
         next: "Give the application a source with repoURL and path or chart.",
       });
     }
-    const prepared = await this.#options.renderer.prepare(request, signal);
-    const known = this.#options.memory.get(prepared.key);
+    const key = await this.#options.renderer.key(request, signal);
+    const known = this.#options.memory.get(key);
     if (known !== undefined && (await this.#options.bundles.has(known.digest, signal))) return known;
-    const underWay = this.#rendering.get(prepared.key);
+    const underWay = this.#rendering.get(key);
     if (underWay !== undefined) return underWay;
-    const rendering = this.#render(prepared, signal).finally(() => this.#rendering.delete(prepared.key));
-    this.#rendering.set(prepared.key, rendering);
+    const rendering = this.#render(request, signal).finally(() => this.#rendering.delete(key));
+    this.#rendering.set(key, rendering);
     return rendering;
   }
 
-  async #render(prepared: PreparedRender, signal: AbortSignal): Promise<StoredBundleRef> {
+  async #render(request: RenderRequest, signal: AbortSignal): Promise<StoredBundleRef> {
+    const prepared = await this.#options.renderer.prepare(request, signal);
     const bundle = await prepared.run(signal);
     const stored = await this.#options.bundles.store(bundle.digest, bundle.bytes, signal);
     await this.#options.memory.put(prepared.key, stored, signal);
@@ -445,9 +446,4 @@ function summaryOf(pass: Pass, set: ApplicationSet | undefined): string {
 
 function bigints(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? Number(value) : value;
-}
-
-/** Clusters that an owner's lanes name. */
-export function clustersOf(state: OwnerState): ReadonlySet<ClusterId> {
-  return new Set(state.lanes.flatMap(({ clusters }) => clusters));
 }

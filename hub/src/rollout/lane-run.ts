@@ -1,6 +1,9 @@
-import type { Digest } from "@capstan/proto";
+import type { ClusterId, Digest } from "@capstan/proto";
+import { Fault } from "@capstan/proto";
 import type { TargetContent } from "../targets/content.ts";
+import { isOver } from "./fold.ts";
 import type { LaneKey, Pin, Release, RunState, Strategy } from "./model.ts";
+import { releaseOf } from "./plan.ts";
 
 /** What people ask of a lane now; the newest answer of the releases room. */
 export interface Wanted {
@@ -25,7 +28,7 @@ export interface Lane {
   wanted: Wanted | undefined;
   /** The newest run, ended or not. */
   run: KeptRun | undefined;
-  /** Ended runs before it, newest first, at most ten. */
+  /** Runs before it, newest first, at most ten. */
   past: KeptRun[];
   pin: Pin | undefined;
   /** The release that a person lets go though the lane is not automated. */
@@ -34,14 +37,69 @@ export interface Lane {
   turn: Promise<unknown>;
 }
 
+/** A lane of which nothing is known yet. */
 export function newLane(key: LaneKey): Lane {
-  return {
-    key,
-    wanted: undefined,
-    run: undefined,
-    past: [],
-    pin: undefined,
-    released: undefined,
-    turn: Promise.resolve(),
-  };
+  const turn = Promise.resolve();
+  return { key, wanted: undefined, run: undefined, past: [], pin: undefined, released: undefined, turn };
+}
+
+/** Puts a run's newest state where it belongs: in place of its older state, or as the lane's newest run. */
+export function keepRun(lane: Lane, kept: KeptRun): void {
+  const { run } = kept.state.plan;
+  const known = lane.past.some(({ state }) => state.plan.run === run);
+  if (known) lane.past = lane.past.map((each) => (each.state.plan.run === run ? kept : each));
+  else {
+    if (lane.run !== undefined && lane.run.state.plan.run !== run) lane.past = [lane.run, ...lane.past].slice(0, 10);
+    lane.run = kept;
+  }
+}
+
+/** The lane's newest run. Throws `not-found` for a lane that never had one. */
+export function requireRun(lane: Lane): KeptRun {
+  if (lane.run !== undefined) return lane.run;
+  throw new Fault("not-found", { message: `${lane.key} has never been rolled out.` });
+}
+
+/** A content that the lane knows of: wanted now, or of a run. */
+export function contentIn(lane: Lane, digest: Digest): TargetContent | undefined {
+  for (const each of [lane.wanted, lane.run, ...lane.past]) {
+    const found = each?.contents.get(digest);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** A whole release that the lane has been at, by the start of its id or of its commit. Throws `not-found`. */
+export function olderRelease(lane: Lane, id: string): Release {
+  for (const { state } of [lane.run, ...lane.past].filter((each) => each !== undefined)) {
+    const { release, cause } = state.plan;
+    const named =
+      release === id || release.startsWith(`sha256:${id}`) || (id.length >= 7 && cause.commit.startsWith(id));
+    const whole = named ? releaseOf(state.plan) : undefined;
+    if (whole !== undefined) return whole;
+  }
+  throw new Fault("not-found", {
+    message: `${lane.key} has no whole release ${id} among its last ones.`,
+    next: "See: capstan rollout list LANE --all",
+  });
+}
+
+/** What a run still wants to remove; a run that is over wants nothing. */
+export function removalsOf(state: RunState) {
+  if (isOver(state.status)) return [];
+  return state.members.flatMap(({ cluster, moves }) =>
+    moves
+      .filter(({ to }) => to === null)
+      .map(({ target, successor }) => ({ target, cluster, moves: successor !== undefined })),
+  );
+}
+
+/** Clusters whose news may change something about the run: all while it goes, the deferred ones after. */
+export function concerned(state: RunState): ReadonlySet<ClusterId> {
+  const over = isOver(state.status);
+  return new Set(
+    state.members
+      .filter((_, index) => !over || state.clusters[index]?.status.is === "Deferred")
+      .map(({ cluster }) => cluster),
+  );
 }

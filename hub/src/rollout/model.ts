@@ -18,6 +18,7 @@ export type LaneKey = Branded<"LaneKey">;
 /** One run in the fleet: `[a-z0-9-]{1,100}`, one NATS subject token. */
 export type RunId = Branded<"RunId">;
 
+/** The key of a lane: its owner (`namespace/name`) and its name in it. */
 export function laneKey(set: string, lane: string): LaneKey {
   return `${set}:${lane}` as LaneKey;
 }

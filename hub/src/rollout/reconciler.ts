@@ -10,53 +10,38 @@ import {
   type Outcome,
 } from "@capstan/proto";
 import { OperationSchema, Removal } from "@capstan/proto/desired";
-import type { Change as DesiredChange, TargetContent } from "../targets/content.ts";
-import { checkPlan } from "./check.ts";
+import type { Change as DesiredChange } from "../targets/content.ts";
 import { factsOf } from "./facts.ts";
-import { begin, isOver } from "./fold.ts";
-import { type KeptRun, type Lane, newLane, type Wanted } from "./lane-run.ts";
+import { isOver } from "./fold.ts";
+import { contentIn, type KeptRun, type Lane, olderRelease, requireRun, type Wanted } from "./lane-run.ts";
 import {
   type Dispatch,
   type Facts,
-  type Hash,
   type Intent,
   type LaneKey,
   type Move,
   type Pin,
-  type Plan,
-  type PlanInput,
   parseRunId,
   type Reason,
-  type Release,
   type RollbackScope,
   type RunId,
   type RunState,
-  type Transition,
   type VerbResult,
 } from "./model.ts";
-import { plan, releaseOf } from "./plan.ts";
-import type { Assignments, ClusterView, RemovalGuard, RolloutStore } from "./port.ts";
-import { decodeEntry, decodeHead, encodeEntry, encodeHead, type Packer, replay } from "./record.ts";
+import type { ClusterView } from "./port.ts";
 import { followUp, pinned, returned, rollback } from "./rollback.ts";
+import { RunLog, type RunLogOptions } from "./run-log.ts";
 import { step } from "./step.ts";
 import { supersede } from "./supersede.ts";
-import { start } from "./verbs.ts";
 import { why } from "./why.ts";
 
 /** What the rollout shell needs. */
-export interface RolloutOptions {
+export interface RolloutOptions extends RunLogOptions {
   readonly clock: Clock;
   readonly chance: Chance;
-  readonly store: RolloutStore;
-  readonly packer: Packer;
-  readonly assignments: Assignments;
   readonly clusters: ClusterView;
-  readonly guard: RemovalGuard;
-  readonly hash: Hash;
   /** Nothing new begins while it is true: a rebuild waits for a person. */
   isHeld(): boolean;
-  /** Told of every transition, after it is durable. */
-  onTransitions(run: RunState, transitions: readonly Transition[]): void;
   onFault(lane: string, fault: Fault): void;
 }
 
@@ -81,14 +66,12 @@ export type Verb = (state: RunState, intent: Intent) => VerbResult;
  */
 export class RolloutReconciler {
   readonly #options: RolloutOptions;
-  readonly #lanes = new Map<LaneKey, Lane>();
-  readonly #runs = new Map<RunId, LaneKey>();
-  /** Lanes with something under way, by cluster. */
-  readonly #interest = new Map<ClusterId, Set<LaneKey>>();
+  readonly #log: RunLog;
   readonly #loop: KeyedLoop;
 
   constructor(options: RolloutOptions) {
     this.#options = options;
+    this.#log = new RunLog(options);
     this.#loop = new KeyedLoop({
       clock: options.clock,
       chance: options.chance,
@@ -100,39 +83,29 @@ export class RolloutReconciler {
   }
 
   /** Folds the records of all runs that are not over, and the newest ended ones. Call at the start of a term. */
-  async load(signal: AbortSignal): Promise<void> {
-    this.#lanes.clear();
-    this.#runs.clear();
-    this.#interest.clear();
-    const heads = (await this.#options.store.heads(signal)).map(decodeHead);
-    for (const head of heads.sort((a, b) => a.startedAt - b.startedAt)) {
-      const run = parseRunId(head.run);
-      const entries = await this.#options.store.read(run, BigInt(head.last), signal);
-      const kept = replay(entries.map((bytes) => decodeEntry(bytes, this.#options.packer)));
-      if (kept !== undefined) this.#keep(this.#lane(head.lane as LaneKey), { ...kept, last: BigInt(head.last) });
-    }
-    for (const pin of await this.#options.store.pins(signal)) this.#lane(pin.lane).pin = pin;
+  load(signal: AbortSignal): Promise<void> {
+    return this.#log.load(signal);
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    for (const lane of this.#lanes.keys()) this.#loop.add(lane);
+    for (const { key } of this.#log.lanes()) this.#loop.add(key);
     await this.#loop.run(signal);
   }
 
   /** What people ask of a lane changed. */
   want(key: LaneKey, wanted: Wanted): void {
-    this.#lane(key).wanted = wanted;
+    this.#log.lane(key).wanted = wanted;
     this.#loop.add(key);
   }
 
   /** Something about a cluster changed: its session, its reports, its desired state. */
   clusterChanged(cluster: ClusterId): void {
-    for (const lane of this.#interest.get(cluster) ?? []) this.#loop.add(lane);
+    for (const lane of this.#log.lanesOf(cluster)) this.#loop.add(lane);
   }
 
   /** Everything may go on, for example after a rebuild was ended or a removal approved. */
   wakeAll(): void {
-    for (const lane of this.#lanes.keys()) this.#loop.add(lane);
+    for (const { key } of this.#log.lanes()) this.#loop.add(key);
   }
 
   /** Lanes waiting or being worked on now. */
@@ -141,29 +114,29 @@ export class RolloutReconciler {
   }
 
   lanes(): LaneStatus[] {
-    return [...this.#lanes.values()].map((lane) => this.#status(lane));
+    return [...this.#log.lanes()].map((lane) => this.#status(lane));
   }
 
   lane(key: LaneKey): LaneStatus | undefined {
-    const lane = this.#lanes.get(key);
+    const lane = this.#log.find(key);
     return lane === undefined ? undefined : this.#status(lane);
   }
 
   /** The lane of a run. */
   laneOf(run: RunId): LaneKey | undefined {
-    return this.#runs.get(run);
+    return this.#log.laneOf(run);
   }
 
   facts(lane: LaneKey): Facts {
-    return this.#facts(this.#lanes.get(lane));
+    return this.#facts(this.#log.find(lane));
   }
 
   /** A person's verb on the lane's newest run; recorded before this resolves. Faults of the verb come through. */
   async act(key: LaneKey, verb: Verb, intent: Omit<Intent, "now">, signal: AbortSignal): Promise<RunState> {
-    return this.#exclusive(this.#existing(key), async (lane) => {
+    return this.#exclusive(this.#log.existing(key), async (lane) => {
       const run = requireRun(lane);
       const result = verb(run.state, { ...intent, now: this.#options.clock.now() });
-      await this.#record(lane, run, result, signal);
+      await this.#log.record(lane, run, result, signal);
       this.#loop.add(key);
       return result.state;
     });
@@ -171,7 +144,7 @@ export class RolloutReconciler {
 
   /** Lets the wanted release of a lane without automated sync go. */
   release(key: LaneKey): Digest | undefined {
-    const lane = this.#lanes.get(key);
+    const lane = this.#log.find(key);
     if (lane?.wanted === undefined) return undefined;
     lane.released = lane.wanted.release.id;
     this.#loop.add(key);
@@ -185,7 +158,7 @@ export class RolloutReconciler {
     intent: Omit<Intent, "now">,
     signal: AbortSignal,
   ): Promise<{ readonly run: RunState; readonly pin: Pin }> {
-    return this.#exclusive(this.#existing(key), async (lane) => {
+    return this.#exclusive(this.#log.existing(key), async (lane) => {
       const kept = requireRun(lane);
       const now = this.#options.clock.now();
       const id = this.#runId(lane, now);
@@ -199,13 +172,14 @@ export class RolloutReconciler {
           current: this.#options.assignments.ofLane(key),
           clusters: this.#options.clusters.all(),
           hash: this.#options.hash,
+          earlier: sameRelease(lane, kept),
           ...(target === undefined ? {} : { to: target }),
         },
       );
-      await this.#record(lane, kept, back.old, signal);
+      await this.#log.record(lane, kept, back.old, signal);
       await this.#options.store.savePin(back.pin, signal);
       lane.pin = back.pin;
-      const run = await this.#open(lane, back.input, signal);
+      const run = await this.#log.open(lane, back.input, signal);
       if (run === undefined) {
         throw new Fault("not-now", {
           message: `${key} holds that release already on every cluster of the scope.`,
@@ -219,7 +193,7 @@ export class RolloutReconciler {
 
   /** Lets Git lead again. */
   async unpin(key: LaneKey, signal: AbortSignal): Promise<Wanted | undefined> {
-    return this.#exclusive(this.#existing(key), async (lane) => {
+    return this.#exclusive(this.#log.existing(key), async (lane) => {
       await this.#options.store.deletePin(key, signal);
       lane.pin = undefined;
       this.#loop.add(key);
@@ -228,14 +202,14 @@ export class RolloutReconciler {
   }
 
   async #handle(key: LaneKey, signal: AbortSignal): Promise<Outcome> {
-    return this.#exclusive(this.#lane(key), async (lane) => {
+    return this.#exclusive(this.#log.lane(key), async (lane) => {
       await this.#follow(lane, signal);
       await this.#settleOlder(lane, signal);
       const kept = lane.run;
       if (kept === undefined) return done;
       const result = step(kept.state, this.#facts(lane));
-      const after = result.transitions.length === 0 ? kept : await this.#record(lane, kept, result, signal);
-      for (const dispatch of result.dispatch) this.#dispatch(lane, after, dispatch);
+      const after = result.transitions.length === 0 ? kept : await this.#log.record(lane, kept, result, signal);
+      for (const dispatch of result.dispatch) await this.#dispatch(lane, after, dispatch, signal);
       if (isOver(after.state.status) && after !== kept) return { kind: "again", afterMs: 0 };
       if (result.wakeAt === null) return done;
       return { kind: "again", afterMs: Math.max(1, result.wakeAt - this.#options.clock.now()) };
@@ -247,7 +221,7 @@ export class RolloutReconciler {
     for (const kept of lane.past) {
       if (isOver(kept.state.status)) continue;
       const result = step(kept.state, this.#facts(lane, kept.state));
-      await this.#record(lane, kept, result, signal);
+      await this.#log.record(lane, kept, result, signal);
     }
   }
 
@@ -277,7 +251,7 @@ export class RolloutReconciler {
     const last = lane.run?.state;
     const same = last?.plan.release === wanted.release.id;
     if (same && last.status.phase.startsWith("Succeeded") && this.#isAsDecided(lane, wanted)) return;
-    await this.#open(
+    await this.#log.open(
       lane,
       {
         run: this.#runId(lane, now),
@@ -312,7 +286,7 @@ export class RolloutReconciler {
     const newer = this.#runId(lane, now);
     const result = supersede(run.state, newer, { now, actor: "capstan", reason: "" });
     if (result.decision === "queue") return;
-    await this.#record(lane, run, result, signal);
+    await this.#log.record(lane, run, result, signal);
     await this.#openRelease(lane, wanted, signal);
   }
 
@@ -334,50 +308,11 @@ export class RolloutReconciler {
         clusters: this.#options.clusters.all(),
       },
     );
-    await this.#open(lane, input, signal);
+    await this.#log.open(lane, input, signal);
   }
 
-  /** Plans, records and starts a run; undefined where nothing is to be moved. */
-  async #open(lane: Lane, input: PlanInput, signal: AbortSignal): Promise<KeptRun | undefined> {
-    const made = plan(input, this.#options.hash);
-    if (made.clusters.length === 0) return undefined;
-    const unsound = checkPlan(made, this.#options.hash);
-    if (unsound.length > 0) {
-      throw new Fault("internal", { message: `a plan for ${lane.key} does not hold: ${unsound.join("; ")}.` });
-    }
-    const contents = this.#contentsOf(lane, made);
-    const begun = begin(made);
-    const entry = encodeEntry({ kind: "opening", opening: { plan: made, contents } }, this.#options.packer);
-    const head = (last: bigint) => this.#head(lane, begun, last);
-    const last = await this.#options.store.append(made.run, entry, head, signal);
-    this.#keep(lane, { state: begun, contents, last });
-    const intent = { now: input.now, actor: input.actor, reason: input.reason };
-    return this.#record(lane, requireRun(lane), start(begun, intent), signal);
-  }
-
-  /** Both sides of every move, so that a run can be carried out and taken back whatever else is forgotten. */
-  #contentsOf(lane: Lane, made: Plan): ReadonlyMap<Digest, TargetContent> {
-    const contents = new Map<Digest, TargetContent>();
-    for (const { cluster, moves } of made.clusters) {
-      for (const { target, from, to } of moves) {
-        const before = this.#options.assignments.content(cluster, target);
-        if (from !== null && before !== undefined) contents.set(from, before);
-        const wanted = to === null ? undefined : this.#content(lane, to);
-        if (to !== null && wanted !== undefined) contents.set(to, wanted);
-      }
-    }
-    return contents;
-  }
-
-  #content(lane: Lane, digest: Digest): TargetContent | undefined {
-    for (const each of [lane.wanted, lane.run, ...lane.past]) {
-      const found = each?.contents.get(digest);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-
-  #dispatch(lane: Lane, kept: KeptRun, dispatch: Dispatch): void {
+  /** Makes a dispatch true. What the guard remembers of removals is written first: it must not forget what went. */
+  async #dispatch(lane: Lane, kept: KeptRun, dispatch: Dispatch, signal: AbortSignal): Promise<void> {
     const removals: { target: Move["target"]; cluster: ClusterId; moves: boolean }[] = [];
     for (const move of dispatch.moves) {
       const change = this.#change(lane, kept, dispatch, move);
@@ -388,10 +323,7 @@ export class RolloutReconciler {
       }
     }
     if (removals.length === 0) return;
-    // The guard's memory of what went is told apart from the run: losing it would only make the guard milder for a day.
-    this.#options.guard
-      .done(lane.key, removals, AbortSignal.timeout(10_000))
-      .catch((thrown: unknown) => this.#options.onFault(lane.key, Fault.from(thrown)));
+    await this.#options.guard.done(lane.key, removals, signal);
   }
 
   #change(lane: Lane, kept: KeptRun, dispatch: Dispatch, move: Move): DesiredChange | undefined {
@@ -401,7 +333,7 @@ export class RolloutReconciler {
       const removal = keep ? Removal.KEEP : Removal.PRUNE;
       return { kind: "remove", removal, reason: kept.state.plan.reason, approvedBy: "" };
     }
-    const content = kept.contents.get(move.to) ?? this.#content(lane, move.to);
+    const content = kept.contents.get(move.to) ?? contentIn(lane, move.to);
     if (content === undefined) {
       this.#options.onFault(
         lane.key,
@@ -413,45 +345,6 @@ export class RolloutReconciler {
     // The same content once more: a new generation comes from an operation that was not asked for before.
     const { actor } = kept.state.plan;
     return { kind: "hold", content, operation: create(OperationSchema, { id: dispatch.id, actor, sync: true }) };
-  }
-
-  async #record(lane: Lane, kept: KeptRun, result: VerbResult, signal: AbortSignal): Promise<KeptRun> {
-    if (result.transitions.length === 0) return kept;
-    const entry = encodeEntry({ kind: "transitions", transitions: result.transitions }, this.#options.packer);
-    const head = (last: bigint) => this.#head(lane, result.state, last);
-    const last = await this.#options.store.append(result.state.plan.run, entry, head, signal);
-    const next = { ...kept, state: result.state, last };
-    this.#keep(lane, next);
-    this.#options.onTransitions(result.state, result.transitions);
-    return next;
-  }
-
-  #head(lane: Lane, state: RunState, last: bigint): Uint8Array {
-    const { run, plannedAt } = state.plan;
-    return encodeHead({
-      run,
-      lane: lane.key,
-      last: String(last),
-      over: isOver(state.status),
-      startedAt: plannedAt,
-    });
-  }
-
-  /** Takes note of a run's newest state. */
-  #keep(lane: Lane, kept: KeptRun): void {
-    const { run } = kept.state.plan;
-    if (lane.past.some(({ state }) => state.plan.run === run)) {
-      lane.past = lane.past.map((each) => (each.state.plan.run === run ? kept : each));
-      return;
-    }
-    if (lane.run !== undefined && lane.run.state.plan.run !== run) lane.past = [lane.run, ...lane.past].slice(0, 10);
-    lane.run = kept;
-    this.#runs.set(run, lane.key);
-    this.#options.guard.want(lane.key, isOver(kept.state.status) ? [] : removalsOf(kept.state));
-    for (const { cluster } of kept.state.members) {
-      const lanes = this.#interest.get(cluster) ?? new Set<LaneKey>();
-      this.#interest.set(cluster, lanes.add(lane.key));
-    }
   }
 
   /** A run that is being rolled back looks at the run that does it. */
@@ -477,20 +370,6 @@ export class RolloutReconciler {
     };
   }
 
-  #lane(key: LaneKey): Lane {
-    const lane = this.#lanes.get(key) ?? newLane(key);
-    this.#lanes.set(key, lane);
-    return lane;
-  }
-
-  #existing(key: LaneKey): Lane {
-    const lane = this.#lanes.get(key);
-    if (lane === undefined) {
-      throw new Fault("not-found", { message: `no lane is called ${key}.`, next: "See: capstan get lanes" });
-    }
-    return lane;
-  }
-
   #exclusive<T>(lane: Lane, work: (lane: Lane) => Promise<T>): Promise<T> {
     const turn = lane.turn.then(
       () => work(lane),
@@ -513,34 +392,12 @@ export class RolloutReconciler {
   }
 }
 
-function requireRun(lane: Lane): KeptRun {
-  if (lane.run !== undefined) return lane.run;
-  throw new Fault("not-found", { message: `${lane.key} has never been rolled out.` });
-}
-
-function removalsOf(state: RunState) {
-  return state.members.flatMap(({ cluster, moves }) =>
-    moves
-      .filter(({ to }) => to === null)
-      .map(({ target, successor }) => ({ target, cluster, moves: successor !== undefined })),
-  );
-}
-
 function onlyRemoves({ release }: Wanted): boolean {
   return release.targets.length === 0;
 }
 
-/** A whole release that the lane has been at, by the start of its id or of its commit. */
-function olderRelease(lane: Lane, id: string): Release {
-  for (const { state } of [lane.run, ...lane.past].filter((each) => each !== undefined)) {
-    const { release, cause } = state.plan;
-    const named =
-      release === id || release.startsWith(`sha256:${id}`) || (id.length >= 7 && cause.commit.startsWith(id));
-    const whole = named ? releaseOf(state.plan) : undefined;
-    if (whole !== undefined) return whole;
-  }
-  throw new Fault("not-found", {
-    message: `${lane.key} has no whole release ${id} among its last ones.`,
-    next: "See: capstan rollout list LANE --all",
-  });
+/** Older runs to the same release (catch-ups): a rollback takes them back too. */
+function sameRelease(lane: Lane, kept: KeptRun): RunState[] {
+  const { release, run } = kept.state.plan;
+  return lane.past.map(({ state }) => state).filter(({ plan }) => plan.release === release && plan.run !== run);
 }

@@ -43,6 +43,7 @@ interface StoredContent {
   readonly target: string;
 }
 
+/** An entry as it is stored: JSON, packed. */
 export function encodeEntry(entry: Entry, packer: Packer): Uint8Array {
   const plain =
     entry.kind === "transitions"
@@ -51,6 +52,7 @@ export function encodeEntry(entry: Entry, packer: Packer): Uint8Array {
   return packer.gzip(new TextEncoder().encode(JSON.stringify(plain)));
 }
 
+/** The reverse of `encodeEntry`. */
 export function decodeEntry(bytes: Uint8Array, packer: Packer): Entry {
   const plain = JSON.parse(new TextDecoder().decode(packer.gunzip(bytes, limit))) as
     | Extract<Entry, { kind: "transitions" }>
@@ -70,10 +72,12 @@ export function replay(
   return { state: fold(first.opening.plan, transitions), contents: first.opening.contents };
 }
 
+/** A head as it is stored: JSON, so that people can read it. */
 export function encodeHead(head: Head): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(head));
 }
 
+/** The reverse of `encodeHead`. */
 export function decodeHead(bytes: Uint8Array): Head {
   return JSON.parse(new TextDecoder().decode(bytes)) as Head;
 }

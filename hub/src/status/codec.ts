@@ -34,6 +34,7 @@ export function encodeStatus(status: ClusterStatus): Uint8Array {
   return bytes;
 }
 
+/** The reverse of `encodeStatus`. */
 export function decodeStatus(cluster: ClusterId, bytes: Uint8Array): ClusterStatus {
   const headEnd = 4 + new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0);
   const head = JSON.parse(new TextDecoder().decode(bytes.subarray(4, headEnd))) as Head;

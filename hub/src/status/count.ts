@@ -16,6 +16,7 @@ export interface Counts {
   waiting: number;
 }
 
+/** Counts of nothing. */
 export function noCounts(): Counts {
   return {
     total: 0,

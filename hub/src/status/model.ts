@@ -24,6 +24,7 @@ export interface ClusterStatus {
   readonly targets: ReadonlyMap<TargetKey, TargetStatus>;
 }
 
+/** The status of a cluster that has never reported. */
 export function unseen(cluster: ClusterId): ClusterStatus {
   return {
     cluster,

@@ -8,7 +8,7 @@ import {
   type ProjectLimits,
   ProjectLimitsSchema,
 } from "@capstan/proto/desired";
-import type { Application, AppProject, JsonObject, Mode as ModeName, SyncPolicy } from "../documents/model.ts";
+import type { Application, AppProject, Json, JsonObject, Mode as ModeName, SyncPolicy } from "../documents/model.ts";
 
 /** Removal of a target deletes its objects only where Argo CD would: the Application has this finalizer. */
 export const resourcesFinalizer = "resources-finalizer.argocd.argoproj.io";
@@ -84,10 +84,14 @@ function retryOf(retry: JsonObject) {
   const backoff = (retry["backoff"] ?? {}) as JsonObject;
   return {
     limit: Number(retry["limit"] ?? 5),
-    duration: durationFromMs(parseDurationMs(String(backoff["duration"] ?? "5s"))),
+    duration: durationFromMs(durationOf(backoff["duration"], "5s")),
     factor: Number(backoff["factor"] ?? 2),
-    maxDuration: durationFromMs(parseDurationMs(String(backoff["maxDuration"] ?? "3m"))),
+    maxDuration: durationFromMs(durationOf(backoff["maxDuration"], "3m")),
   };
+}
+
+function durationOf(value: Json | undefined, fallback: string): number {
+  return parseDurationMs(typeof value === "string" || typeof value === "number" ? `${value}` : fallback);
 }
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

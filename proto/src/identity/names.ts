@@ -40,6 +40,7 @@ export function digestHex(digest: Digest): string {
   return digest.slice("sha256:".length);
 }
 
+/** The key of a target. */
 export function targetKey(namespace: string, name: string): TargetKey {
   return `${namespace}/${name}` as TargetKey;
 }

@@ -10,12 +10,15 @@ export type Outcome =
   | { readonly kind: "again"; readonly afterMs: number; readonly why?: string }
   | { readonly kind: "stalled"; readonly fault: Fault };
 
+/** Nothing more to do until the next event. */
 export const done: Outcome = { kind: "done" };
 
+/** Come back after `afterMs`. */
 export function again(afterMs: number, why?: string): Outcome {
   return why === undefined ? { kind: "again", afterMs } : { kind: "again", afterMs, why };
 }
 
+/** Something else must change first. */
 export function stalled(fault: Fault): Outcome {
   return { kind: "stalled", fault };
 }

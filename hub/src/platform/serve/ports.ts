@@ -6,6 +6,7 @@ import type { HubConfig } from "../../config/compile.ts";
 import type { DesiredCrypto } from "../../distribution/port.ts";
 import type { Sealing, Signer } from "../../identity/port.ts";
 import type { Renderer } from "../../releases/port.ts";
+import { RenderKeys } from "../../render/memo.ts";
 import { defaultRenderLimits } from "../../render/model.ts";
 import { prepareRender } from "../../render/render.ts";
 import { rulesOf, scheduleOf } from "../../sources/config.ts";
@@ -13,6 +14,7 @@ import { SourcesReconciler } from "../../sources/reconciler.ts";
 import { gunzip, gzip, sha256Digest, sha256Hex } from "../crypto/digests.ts";
 import { openMirror, secretReader } from "../git/open.ts";
 import { openTools } from "../render/open.ts";
+import type { Runner } from "../render/spawner.ts";
 
 /** Compression, hashes, signatures and sealed keys for desired states. */
 export function desiredCrypto(signer: Signer, sealing: Sealing): DesiredCrypto {
@@ -32,11 +34,16 @@ export function desiredCrypto(signer: Signer, sealing: Sealing): DesiredCrypto {
 /** Repositories: one mirror each, below the data folder. */
 export async function openSources(
   config: HubConfig,
-  world: { readonly clock: Clock; readonly chance: Chance; readonly environment: NodeJS.ProcessEnv },
+  world: {
+    readonly clock: Clock;
+    readonly chance: Chance;
+    readonly environment: NodeJS.ProcessEnv;
+    readonly runner: Runner;
+  },
 ) {
-  const { clock, chance, environment } = world;
+  const { clock, chance, environment, runner } = world;
   const directory = join(resolve(config.data), "git");
-  const { mirror, backend } = await openMirror({ directory, path: environment["PATH"] ?? "", clock });
+  const { mirror, backend } = await openMirror({ directory, path: environment["PATH"] ?? "", clock, runner });
   const secrets = secretReader(environment);
   const sources = new SourcesReconciler({
     mirror,
@@ -51,14 +58,22 @@ export async function openSources(
   return { sources, secrets, backend };
 }
 
+/** Renders whose keys are remembered: the targets of a large fleet. */
+const rememberedKeys = 50_000;
+
 /** Helm and Kustomize in their sandbox, and plain directories. */
 export async function openRenderer(
   config: HubConfig,
-  world: { readonly clock: Clock; readonly path: string },
+  world: { readonly clock: Clock; readonly path: string; readonly runner: Runner },
   signal: AbortSignal,
 ): Promise<{ readonly renderer: Renderer; readonly isolation: { readonly mode: string; readonly reason: string } }> {
   const directory = join(resolve(config.data), "render");
   const { tools, isolation } = await openTools({ directory, config: config.render, ...world }, signal);
   const ports = { tools, sha256: sha256Hex, limits: defaultRenderLimits };
-  return { renderer: { prepare: (request, stop) => prepareRender(request, ports, stop) }, isolation };
+  const keys = new RenderKeys(ports, rememberedKeys);
+  const renderer: Renderer = {
+    key: (request, stop) => keys.keyOf(request, stop),
+    prepare: (request, stop) => prepareRender(request, ports, stop),
+  };
+  return { renderer, isolation };
 }

@@ -1,0 +1,176 @@
+import { type ClusterId, Fault } from "@capstan/proto";
+import { checkPlan } from "./check.ts";
+import { begin, isOver } from "./fold.ts";
+import { concerned, contentIn, type KeptRun, keepRun, type Lane, newLane, removalsOf, requireRun } from "./lane-run.ts";
+import {
+  type Hash,
+  type LaneKey,
+  type Plan,
+  type PlanInput,
+  parseRunId,
+  type RunId,
+  type RunState,
+  type Transition,
+  type VerbResult,
+} from "./model.ts";
+import { plan } from "./plan.ts";
+import type { Assignments, RemovalGuard, RolloutStore } from "./port.ts";
+import {
+  decodeEntry,
+  decodeHead,
+  encodeEntry,
+  encodeHead,
+  type Head,
+  type Opening,
+  type Packer,
+  replay,
+} from "./record.ts";
+import { start } from "./verbs.ts";
+
+/** What keeping runs needs. */
+export interface RunLogOptions {
+  readonly store: RolloutStore;
+  readonly packer: Packer;
+  readonly assignments: Assignments;
+  readonly guard: RemovalGuard;
+  readonly hash: Hash;
+  /** Told of every transition, after it is durable. */
+  onTransitions(run: RunState, transitions: readonly Transition[]): void;
+}
+
+/** Ended runs of each lane that are read at a start; older ones stay in the store. */
+const readEnded = 3;
+
+/** The lanes with their runs, and the record that makes them true: nothing changes here before it is durable. */
+export class RunLog {
+  readonly #options: RunLogOptions;
+  readonly #lanes = new Map<LaneKey, Lane>();
+  readonly #runs = new Map<RunId, LaneKey>();
+  /** Lanes that a cluster's news may change. */
+  readonly #interest = new Map<ClusterId, Set<LaneKey>>();
+
+  constructor(options: RunLogOptions) {
+    this.#options = options;
+  }
+
+  /** Folds the records of all runs that are not over, and of each lane's newest ended ones. */
+  async load(signal: AbortSignal): Promise<void> {
+    this.#lanes.clear();
+    this.#runs.clear();
+    this.#interest.clear();
+    const heads = (await this.#options.store.heads(signal)).map(decodeHead);
+    for (const head of newest(heads)) {
+      const run = parseRunId(head.run);
+      const entries = await this.#options.store.read(run, BigInt(head.last), signal);
+      const kept = replay(entries.map((bytes) => decodeEntry(bytes, this.#options.packer)));
+      if (kept !== undefined) this.#keep(this.lane(head.lane as LaneKey), { ...kept, last: BigInt(head.last) });
+    }
+    for (const pin of await this.#options.store.pins(signal)) this.lane(pin.lane).pin = pin;
+  }
+
+  /** The lane, made where there was none. */
+  lane(key: LaneKey): Lane {
+    const lane = this.#lanes.get(key) ?? newLane(key);
+    this.#lanes.set(key, lane);
+    return lane;
+  }
+
+  /** The lane. Throws `not-found`. */
+  existing(key: LaneKey): Lane {
+    const lane = this.#lanes.get(key);
+    if (lane !== undefined) return lane;
+    throw new Fault("not-found", { message: `no lane is called ${key}.`, next: "See: capstan get lanes" });
+  }
+
+  find(key: LaneKey): Lane | undefined {
+    return this.#lanes.get(key);
+  }
+
+  lanes(): IterableIterator<Lane> {
+    return this.#lanes.values();
+  }
+
+  laneOf(run: RunId): LaneKey | undefined {
+    return this.#runs.get(run);
+  }
+
+  /** Lanes that this cluster's news may change. */
+  lanesOf(cluster: ClusterId): Iterable<LaneKey> {
+    return this.#interest.get(cluster) ?? [];
+  }
+
+  /** Plans, records and starts a run; undefined where nothing is to be moved. */
+  async open(lane: Lane, input: PlanInput, signal: AbortSignal): Promise<KeptRun | undefined> {
+    const made = plan(input, this.#options.hash);
+    if (made.clusters.length === 0) return undefined;
+    const unsound = checkPlan(made, this.#options.hash);
+    if (unsound.length > 0) {
+      throw new Fault("internal", { message: `a plan for ${lane.key} does not hold: ${unsound.join("; ")}.` });
+    }
+    const contents = this.#contentsOf(lane, made);
+    const begun = begin(made);
+    const entry = encodeEntry({ kind: "opening", opening: { plan: made, contents } }, this.#options.packer);
+    const last = await this.#options.store.append(made.run, entry, (at) => headOf(lane, begun, at), signal);
+    this.#keep(lane, { state: begun, contents, last });
+    const intent = { now: input.now, actor: input.actor, reason: input.reason };
+    return this.record(lane, requireRun(lane), start(begun, intent), signal);
+  }
+
+  /** Records a decision, and only then takes it as true. */
+  async record(lane: Lane, kept: KeptRun, result: VerbResult, signal: AbortSignal): Promise<KeptRun> {
+    if (result.transitions.length === 0) return kept;
+    const { state, transitions } = result;
+    const entry = encodeEntry({ kind: "transitions", transitions }, this.#options.packer);
+    const last = await this.#options.store.append(state.plan.run, entry, (at) => headOf(lane, state, at), signal);
+    const next = { ...kept, state, last };
+    this.#keep(lane, next);
+    this.#options.onTransitions(state, transitions);
+    return next;
+  }
+
+  /** Both sides of every move, so that a run can be carried out and taken back whatever else is forgotten. */
+  #contentsOf(lane: Lane, made: Plan): Opening["contents"] {
+    const contents = new Map();
+    for (const { cluster, moves } of made.clusters) {
+      for (const { target, from, to } of moves) {
+        const before = this.#options.assignments.content(cluster, target);
+        if (from !== null && before !== undefined) contents.set(from, before);
+        const wanted = to === null ? undefined : contentIn(lane, to);
+        if (to !== null && wanted !== undefined) contents.set(to, wanted);
+      }
+    }
+    return contents;
+  }
+
+  #keep(lane: Lane, kept: KeptRun): void {
+    keepRun(lane, kept);
+    this.#runs.set(kept.state.plan.run, lane.key);
+    if (lane.run !== kept) return;
+    this.#options.guard.want(lane.key, removalsOf(kept.state));
+    const news = concerned(kept.state);
+    for (const { cluster } of kept.state.members) {
+      const lanes = this.#interest.get(cluster) ?? new Set<LaneKey>();
+      this.#interest.set(cluster, lanes);
+      if (news.has(cluster)) lanes.add(lane.key);
+      else lanes.delete(lane.key);
+    }
+  }
+}
+
+function headOf(lane: Lane, state: RunState, last: bigint): Uint8Array {
+  const { run, plannedAt } = state.plan;
+  return encodeHead({ run, lane: lane.key, last: String(last), over: isOver(state.status), startedAt: plannedAt });
+}
+
+/** Oldest first: all that are not over, and the newest ended ones of each lane. */
+function newest(heads: readonly Head[]): Head[] {
+  const byLane = new Map<string, number>();
+  const kept = heads
+    .toSorted((a, b) => b.startedAt - a.startedAt)
+    .filter(({ lane, over }) => {
+      const before = byLane.get(lane) ?? 0;
+      if (over) byLane.set(lane, before + 1);
+      return !over || before < readEnded;
+    });
+  return kept.reverse();
+}
