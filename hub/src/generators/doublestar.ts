@@ -1,7 +1,7 @@
 import { cleanPath } from "../template/paths.ts";
 import { badPattern, type Dialect, literal, matcherOf, type PathMatcher, readClass } from "./wildcard.ts";
 
-const dialect: Dialect = { any: "[^/]", negations: "!^", classMatchesSlash: false };
+const dialect: Dialect = { any: "[^/]", negations: "!^", classMatchesSlash: false, posix: false };
 
 /**
  * Matches paths as github.com/bmatcuk/doublestar's FilepathGlob does below the repository's root: `*` stays in one
@@ -16,7 +16,8 @@ export function doublestarMatcher(pattern: string): PathMatcher {
     if (segment === "**") {
       // Zero segments too: `a/**` is a itself and all below it.
       if (!isLast) source += "(?:[^/]+/)*";
-      else source = source === "" ? ".*" : `${source.replace(/\/$/, "")}(?:/.*)?`;
+      else if (source === "" || source.endsWith(")*")) source += ".*";
+      else source = `${source.replace(/\/$/, "")}(?:/.*)?`;
     } else {
       source += segmentSource(segment, pattern) + (isLast ? "" : "/");
     }
@@ -44,7 +45,8 @@ function segmentSource(segment: string, pattern: string): string {
     else if (character === "{") {
       depth += 1;
       source += "(?:";
-    } else if (character === "}" && depth > 0) {
+    } else if (character === "}") {
+      if (depth === 0) badPattern(pattern, "a } has no {");
       depth -= 1;
       source += ")";
     } else if (character === "," && depth > 0) source += "|";

@@ -1,6 +1,6 @@
 import { type Dialect, literal, matcherOf, type PathMatcher, readClass } from "./wildcard.ts";
 
-const dialect: Dialect = { any: "[^/]", negations: "^", classMatchesSlash: true };
+const dialect: Dialect = { any: "[^/]", negations: "^", classMatchesSlash: true, posix: false };
 
 /** Go's path.Match, for directories: `*` stays in one segment, only `^` negates. A malformed pattern matches nothing. */
 export function pathMatcher(pattern: string): PathMatcher {

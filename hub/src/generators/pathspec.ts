@@ -1,7 +1,7 @@
 import { badPattern, type Dialect, literal, matcherOf, type PathMatcher, readClass } from "./wildcard.ts";
 
-const greedy: Dialect = { any: ".", negations: "!^", classMatchesSlash: true };
-const glob: Dialect = { any: "[^/]", negations: "!^", classMatchesSlash: false };
+const greedy: Dialect = { any: ".", negations: "!^", classMatchesSlash: true, posix: true };
+const glob: Dialect = { any: "[^/]", negations: "!^", classMatchesSlash: false, posix: true };
 
 interface Magic {
   readonly glob: boolean;
@@ -48,7 +48,7 @@ function readMagic(pattern: string): Magic {
       at += 1;
       break;
     } else if (sign !== "/") {
-      if (/[^\w\s./*?[\]\\-]/.test(sign)) badPattern(pattern, `unimplemented pathspec magic ${sign}`);
+      if (/["#%&',\-;<=>@_`~]/.test(sign)) badPattern(pattern, `unimplemented pathspec magic ${sign}`);
       break;
     }
   }

@@ -23,6 +23,8 @@ export interface Dialect {
   readonly negations: string;
   /** Whether a class may match a slash. */
   readonly classMatchesSlash: boolean;
+  /** Whether `[[:alpha:]]` and its kin are known. */
+  readonly posix: boolean;
 }
 
 const posixClasses: Readonly<Record<string, string>> = {
@@ -52,7 +54,7 @@ export function readClass(
   let body = "";
   let isFirst = true;
   while (next < pattern.length && (isFirst || pattern[next] !== "]")) {
-    const posix = dialect.negations === "^" ? null : /^\[:([a-z]+):\]/.exec(pattern.slice(next));
+    const posix = !dialect.posix ? null : /^\[:([a-z]+):\]/.exec(pattern.slice(next));
     if (posix !== null) {
       const known = posixClasses[posix[1] ?? ""];
       if (known === undefined) return undefined;
