@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { needTool, type Tools } from "../toolchain/tools.ts";
+import { HubClient } from "./hub-client.ts";
 import { freePorts } from "./ports.ts";
 import { Child, endProcessesNaming, processesNaming, type RunResult, run, type Usage, usageOf } from "./process.ts";
 import { type Command, capstan, productEnv } from "./programs.ts";
@@ -34,6 +37,7 @@ export class HubProcess implements AsyncDisposable {
   readonly #command: Command;
   #config: HubConfigPart;
   #child: Child | undefined;
+  #client: HubClient | undefined;
 
   private constructor(init: HubInit, dir: TempDir, wires: Pick<HubProcess, "ports" | "links">) {
     this.#init = init;
@@ -156,7 +160,15 @@ export class HubProcess implements AsyncDisposable {
     });
   }
 
+  /** The people's API as the first admin; dials when it is first called, and ends with the hub. */
+  async client(): Promise<HubClient> {
+    await until("the first admin's credential", () => existsSync(join(this.dataDir, "admin.json")), 5_000);
+    this.#client ??= await HubClient.admin(this.endpoint, this.dataDir);
+    return this.#client;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#client?.[Symbol.dispose]();
     await this.#child?.[Symbol.asyncDispose]();
     await endProcessesNaming(this.#dir.path);
     await this.links.grpc[Symbol.asyncDispose]();
@@ -175,7 +187,7 @@ export class HubProcess implements AsyncDisposable {
         mode: "embedded",
         binary: needTool(tools, "natsServer"),
         port: nats,
-        urls: [`nats://${this.links.nats.address}`],
+        urls: [`tls://${this.links.nats.address}`],
       },
       render: { helm: tools.helm, kubectl: tools.kubectl },
     };

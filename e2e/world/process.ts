@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createWriteStream, readdirSync, readFileSync, type WriteStream } from "node:fs";
 import type { TestContext } from "node:test";
+import { tempPrefix } from "./temp.ts";
 import { notYet, until, within } from "./wait.ts";
 
 /** What to start. */
@@ -40,6 +41,8 @@ let guarded = false;
 export class Child implements AsyncDisposable {
   readonly name: string;
   readonly pid: number;
+  /** Its own directory, where it was given one: what it leaves behind names it. */
+  readonly cwd: string | undefined;
   /** Resolves when the program has ended, however it did. */
   readonly exited: Promise<Exit>;
   #process: ChildProcess;
@@ -50,6 +53,7 @@ export class Child implements AsyncDisposable {
   private constructor(init: ChildInit, process: ChildProcess, pid: number) {
     this.name = init.name;
     this.pid = pid;
+    this.cwd = init.cwd;
     this.#process = process;
     this.#log = init.logFile === undefined ? undefined : createWriteStream(init.logFile, { flags: "a" });
     const keep = (chunk: Buffer) => {
@@ -154,6 +158,9 @@ export class Child implements AsyncDisposable {
     endGroup(this.pid);
     await within(`the end of ${this.name}`, 15_000, this.exited);
     endGroup(this.pid);
+    // What it started apart may hold the other ends, and would keep this process alive as long as it lives.
+    this.#process.stdout?.destroy();
+    this.#process.stderr?.destroy();
   }
 }
 
@@ -283,7 +290,10 @@ function guard(): void {
   if (guarded) return;
   guarded = true;
   const endAll = () => {
-    for (const child of alive) endGroup(child.pid);
+    for (const { pid, cwd } of alive) {
+      endGroup(pid);
+      if (cwd?.startsWith(tempPrefix) === true) for (const left of processesNaming(cwd)) signalQuietly(left, "SIGKILL");
+    }
   };
   process.once("exit", endAll);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

@@ -2,6 +2,9 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** How the paths of all temporary directories begin. */
+export const tempPrefix = join(tmpdir(), "capstan-");
+
 /** A directory that is gone after the test. */
 export class TempDir implements AsyncDisposable {
   readonly path: string;
@@ -12,7 +15,7 @@ export class TempDir implements AsyncDisposable {
 
   /** `name` shows in the path, so that a leftover can be traced. */
   static async make(name: string): Promise<TempDir> {
-    return new TempDir(await mkdtemp(join(tmpdir(), `capstan-${name}-`)));
+    return new TempDir(await mkdtemp(`${tempPrefix}${name}-`));
   }
 
   /** Path of `parts` below this directory; nothing is created. */

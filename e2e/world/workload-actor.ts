@@ -59,9 +59,9 @@ export class WorkloadActor implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#client[Symbol.dispose](); // first: a paused server answers nothing that is under way
     await Promise.all(this.#watches);
     await Promise.all(this.#turns.values());
-    this.#client[Symbol.dispose]();
   }
 
   async #follow(collection: string): Promise<void> {

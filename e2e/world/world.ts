@@ -84,15 +84,13 @@ export class World implements AsyncDisposable {
     return [this.#hub?.child, ...agents].filter((child) => child !== undefined);
   }
 
-  /** Joins a cluster as a person would: token, manifest, agent. Resolves when its agent runs. */
-  async join(id: string): Promise<void> {
+  /**
+   * Joins a cluster: by the command line as a person would (token, manifest, agent with the manifest's rights), or by the
+   * API and without the manifest, which is quicker and does for simulated clusters. Resolves when its agent runs.
+   */
+  async join(id: string, how: "cli" | "api" = this.cluster(id).kind === "real" ? "cli" : "api"): Promise<void> {
     const cluster = this.cluster(id);
-    const labels = Object.entries(cluster.labels).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
-    const added = expectDone(await this.hub.cli(["cluster", "add", id, ...labels, "-o", "json"]));
-    const { token } = JSON.parse(added) as { readonly token: string };
-    const manifest = await this.hub.cli(["cluster", "manifest", id, "--token-file", "-"], { input: token });
-    const apply = ["apply", "--server-side", "--validate=false", "-f", "-"];
-    expectDone(await cluster.kubectl(apply, expectDone(manifest)));
+    const token = how === "cli" ? await this.#install(cluster) : await this.#admit(cluster);
     const kubeconfig = await cluster.kubeconfigOf(agentAccount.namespace, agentAccount.name);
     const joined = { hub: this.hub.links.grpc.address, token };
     cluster.agent = await AgentProcess.start({ cluster: id, kubeconfig, ...joined });
@@ -101,6 +99,28 @@ export class World implements AsyncDisposable {
   /** Joins all clusters at once. */
   async joinAll(): Promise<void> {
     await Promise.all([...this.clusters.keys()].map((id) => this.join(id)));
+  }
+
+  async #install(cluster: WorldCluster): Promise<string> {
+    const { id } = cluster;
+    const added = expectDone(await this.hub.cli(["cluster", "add", id, "-o", "json"]));
+    const { token } = JSON.parse(added) as { readonly token: string };
+    const manifest = await this.hub.cli(["cluster", "manifest", id, "--token-file", "-"], { input: token });
+    const apply = ["apply", "--server-side", "--validate=false", "-f", "-"];
+    expectDone(await cluster.kubectl(apply, expectDone(manifest)));
+    return token;
+  }
+
+  async #admit({ id, client }: WorldCluster): Promise<string> {
+    const hub = await this.hub.client();
+    const { token } = await hub.fleet.addCluster({ id });
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: agentAccount.namespace } };
+    await client.apply(`/api/v1/namespaces/${agentAccount.namespace}`, namespace);
+    for (const name of [agentAccount.name, "capstan-applier"]) {
+      const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name } };
+      await client.apply(`/api/v1/namespaces/${agentAccount.namespace}/serviceaccounts/${name}`, account);
+    }
+    return token;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
