@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, it } from "node:test";
-import { Health, Phase, Sync } from "@capstan/proto/agent";
+import { create } from "@bufbuild/protobuf";
+import { Health, LiveDiffQuestionSchema, Phase, QuestionSchema, Sync } from "@capstan/proto/agent";
 import { Removal } from "@capstan/proto/desired";
 import { AgentWorld } from "./platform/grpc/testing/agent-world.ts";
 import { describeOnKube } from "./testing/kube-suite.ts";
@@ -37,6 +38,35 @@ describeOnKube("the agent process beside a real API server and a hub that speaks
     hub.hint(100n);
     await world.waiting(() => hub.batches.some(({ refused }) => refused?.code === "older-revision"));
     assert.deepEqual(await world.data("shop"), { color: "red" });
+  });
+
+  it("answers what a bundle would change, and changes nothing", async () => {
+    const { bundle } = world.target("shop", [configMap("shop", { color: "blue" }), configMap("shelf")]);
+    const ask = {
+      case: "liveDiff" as const,
+      value: create(LiveDiffQuestionSchema, { ...(bundle === undefined ? {} : { bundle }) }),
+    };
+    hub.tell({ case: "question", value: create(QuestionSchema, { id: "q1", target: "argocd/shop", ask }) });
+    const answer = await world.waiting(() =>
+      hub.others
+        .flatMap(({ message }) => (message.case === "answer" && message.value.id === "q1" ? [message.value] : []))
+        .at(0),
+    );
+    assert.equal(answer.problem, undefined);
+    const { objects } = JSON.parse(new TextDecoder().decode(answer.body)) as {
+      objects: { object: string; action: string; differences: { path: string; live: string }[] }[];
+    };
+    const changed = objects.find(({ object }) => object === "/ConfigMap/default/shop");
+    assert.deepEqual(
+      changed?.differences.map(({ path, live }) => [path, live]),
+      [["data.color", '"red"']],
+    );
+    assert.ok(objects.some(({ object, action }) => object === "/ConfigMap/default/shelf" && action === "different"));
+    assert.deepEqual(await world.data("shop"), { color: "red" });
+    hub.tell({ case: "question", value: create(QuestionSchema, { id: "q2", target: "argocd/none", ask }) });
+    await world.waiting(() =>
+      hub.others.some(({ message }) => message.case === "answer" && message.value.problem?.code === "not-found"),
+    );
   });
 
   it("keeps a target that is absent without a tombstone, and removes one by its tombstone", async () => {

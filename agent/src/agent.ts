@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { backoffDelay, Fault, features, protocol } from "@capstan/proto";
+import { backoffDelay, Fault, features, protocol, type TargetKey } from "@capstan/proto";
 import {
+  AnswerSchema,
   type ConnectResponse,
   type Facts,
   type Hello,
@@ -25,6 +26,7 @@ import type { AgentPorts, HintedSource } from "./ports.ts";
 import { foldReport, problemOf } from "./report/fold.ts";
 import { Outbox } from "./report/outbox.ts";
 import { Reporter } from "./report/reconciler.ts";
+import { liveDiff } from "./targets/answer.ts";
 import { wantedOf } from "./targets/model.ts";
 import { Targets } from "./targets/reconciler.ts";
 
@@ -40,6 +42,9 @@ const versions = create(VersionsSchema, {
   protocolMin: protocol.oldest,
   features: [...features],
 });
+
+/** Most bytes of one answer message. */
+const answerBytes = 512 * 1024;
 
 /** Wires the rooms of one agent together. Nothing happens before `run`. */
 export function createAgent(ports: AgentPorts): Agent {
@@ -59,6 +64,7 @@ class Rooms implements Agent {
   readonly #nats: HintedSource | undefined;
   readonly #life = new AbortController();
   #facts: Facts | undefined;
+  #answering: Promise<void> = Promise.resolve();
   #ended: Fault | undefined;
 
   constructor(ports: AgentPorts) {
@@ -262,17 +268,46 @@ class Rooms implements Agent {
     }
   }
 
+  /** Questions are answered one after another: they are a person's, and must not slow the agent's own work. */
   #answer(question: Question): void {
-    const problem = problemOf(
-      new Fault("unsupported", {
-        message: `this agent (${version}) cannot answer ${question.ask.case ?? "this kind of question"}.`,
+    const { id } = question;
+    this.#answering = this.#answering
+      .then(() => this.#bodyOf(question))
+      .then(
+        (body) => this.#sendAnswer(id, new TextEncoder().encode(body)),
+        (thrown: unknown) => {
+          const answer = create(AnswerSchema, { id, problem: problemOf(Fault.from(thrown)) });
+          this.#link.send({ case: "answer", value: answer });
+        },
+      );
+  }
+
+  #sendAnswer(id: string, body: Uint8Array): void {
+    for (let start = 0; start === 0 || start < body.length; start += answerBytes) {
+      const end = start + answerBytes;
+      const part = create(AnswerSchema, { id, body: body.subarray(start, end), more: end < body.length });
+      this.#link.send({ case: "answer", value: part });
+    }
+  }
+
+  async #bodyOf({ ask, target }: Question): Promise<string> {
+    const { signal } = this.#life;
+    const current = this.#holder.current;
+    if (ask.case !== "liveDiff" || current === undefined) {
+      throw new Fault("unsupported", {
+        message: `this agent (${version}) cannot answer ${ask.case ?? "this kind of question"} now.`,
         next: "Upgrade the agent.",
-      }),
-    );
-    this.#link.send({
-      case: "answer",
-      value: { $typeName: "capstan.v1.Answer", id: question.id, problem, body: new Uint8Array(), more: false },
-    });
+      });
+    }
+    const wanted = wantedOf(current).targets.get(target as TargetKey);
+    const ref = ask.value.bundle ?? wanted?.bundle;
+    if (wanted === undefined || ref === undefined) {
+      throw new Fault("not-found", { message: `target ${target} is not one of this cluster.` });
+    }
+    const gzip = await this.#holder.look(ref, signal);
+    const { applier, bundles } = this.#ports;
+    const compared = { target: wanted, clusterMode: current.state.mode, digest: ref.digest, gzip };
+    return liveDiff({ applier, bundles }, compared, signal);
   }
 
   #watched(event: TargetEvent): void {

@@ -125,6 +125,7 @@ async function build(
     overNats: config.transport === "grpc" ? undefined : (identity) => new NatsLink(identity, clock, chance),
     applier: {
       apply: (input, until) => applyTarget(engine, input, until),
+      inspect: (input, until) => applyTarget({ ...engine, memory: new ObjectMemory() }, input, until),
       remove: (input, until) => removeTarget(engine, input, until),
       inventory: (target, until) => inventory.read(target, until),
       owners: (until) => inventory.targets(until),

@@ -86,6 +86,12 @@ export class StateHolder {
     return (await this.#ports.shelf.get(ref.digest, signal)) ?? this.#store(ref, signal);
   }
 
+  /** Any bundle whose key is sealed to us; it is not stored. */
+  async look(ref: BundleRef, signal: AbortSignal): Promise<Uint8Array> {
+    const kept = await this.#ports.shelf.get(ref.digest, signal);
+    return kept ?? (await fetchBundle(this.#ports, ref, signal)).gzip;
+  }
+
   /** A bundle of the cache alone. */
   held(digest: Digest, signal: AbortSignal): Promise<Uint8Array | undefined> {
     return this.#ports.shelf.get(digest, signal);

@@ -11,6 +11,8 @@ import type { RemovedTarget, TargetStatus } from "../report/model.ts";
 /** The apply engine. */
 export interface Applier {
   apply(input: ApplyInput, signal: AbortSignal): Promise<ApplyResult>;
+  /** A pass in mode `Observe` that leaves no trace in what the engine remembers. */
+  inspect(input: ApplyInput, signal: AbortSignal): Promise<ApplyResult>;
   remove(input: RemovalInput, signal: AbortSignal): Promise<RemovalResult>;
   inventory(target: TargetKey, signal: AbortSignal): Promise<Inventory>;
   /** All targets that own at least one object. */

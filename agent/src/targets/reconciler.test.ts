@@ -36,6 +36,7 @@ class World {
     fault: () => undefined,
     applier: {
       apply: async (input) => this.#apply(input),
+      inspect: async (input) => this.#apply(input),
       remove: async ({ target }) => {
         this.inventories.delete(target);
         return { target, done: true, counts: counts({}), outcomes: [], errors: [] };
