@@ -1,15 +1,7 @@
-import {
-  type Chance,
-  type Clock,
-  type ClusterId,
-  Fault,
-  faultText,
-  parseTargetKey,
-  type TargetKey,
-  targetKey,
-} from "@capstan/proto";
+import { type Chance, type Clock, type ClusterId, Fault, faultText, Notice, parseTargetKey } from "@capstan/proto";
 import type { AgentEvent, ConnectRequest, Hello, Facts as WireFacts } from "@capstan/proto/agent";
-import { type ClusterFacts, type Declaration, declarationOf } from "./clusters/model.ts";
+import { documentedClusters } from "./clusters/documented.ts";
+import type { ClusterFacts } from "./clusters/model.ts";
 import type { ClusterRecordStore } from "./clusters/port.ts";
 import { ClustersReconciler } from "./clusters/reconciler.ts";
 import type { HubConfig } from "./config/compile.ts";
@@ -19,15 +11,15 @@ import { Sessions, type ToAgent } from "./distribution/sessions.ts";
 import type { Application, ApplicationSet, AppProject, Document } from "./documents/model.ts";
 import type { DocumentStore, RootReader } from "./documents/port.ts";
 import { DocumentsReconciler } from "./documents/reconciler.ts";
-import { asApplication, asApplicationSet, asAppProject, asCluster } from "./documents/views.ts";
+import { asApplication, asApplicationSet, asAppProject } from "./documents/views.ts";
 import { GuardKeeper } from "./guard/keeper.ts";
-import { defaultLimits, type Removal as GuardedRemoval, type SetGuard } from "./guard/model.ts";
+import { defaultLimits, type SetGuard } from "./guard/model.ts";
 import type { GuardStore } from "./guard/port.ts";
 import { type DeskOptions, IdentityDesk } from "./identity/desk.ts";
 import type { IdentityStore, PeerIdentity } from "./identity/port.ts";
 import type { Term } from "./leader/model.ts";
 import type { Admit } from "./releases/candidates.ts";
-import type { OwnerState, Standing } from "./releases/model.ts";
+import type { OwnerState } from "./releases/model.ts";
 import type { Generate, Renderer, RenderMemory } from "./releases/port.ts";
 import { ReleasesReconciler } from "./releases/reconciler.ts";
 import { splitLane } from "./rollout/facts.ts";
@@ -40,6 +32,7 @@ import type { StatusStore } from "./status/port.ts";
 import { StatusReconciler } from "./status/reconciler.ts";
 import { staleness } from "./status/stale.ts";
 import type { FleetNotes, Hints, Memory } from "./store/port.ts";
+import { type Rebuild, RebuildKeeper } from "./store/rebuild.ts";
 
 /** Everything that the hub needs of the world; `main` makes them, tests fake them. */
 export interface HubPorts {
@@ -76,12 +69,6 @@ export interface HubPorts {
 /** What the identity desk is made of, besides what the hub gives it. */
 export type DeskPorts = Pick<DeskOptions, "authority" | "signer" | "users" | "crypto" | "endpoints">;
 
-/** A rebuild after the store was lost: what clusters hold is current, all else waits for a person. */
-interface Rebuild {
-  readonly since: number;
-  readonly why: "older" | "lost";
-}
-
 /** Wires the rooms. Constructing starts nothing; `lead` runs one term, `follow` what a standby does too. */
 export class Hub {
   readonly ports: HubPorts;
@@ -97,14 +84,16 @@ export class Hub {
   /** The last things that agents told of, newest last. */
   readonly events: { readonly cluster: ClusterId; readonly event: AgentEvent }[] = [];
   #term: Term | undefined;
-  #rebuild: Rebuild | undefined;
   #listeningSince = 0;
   /** TLS key of each cluster's newest session. */
   readonly #peers = new Map<ClusterId, string>();
-  readonly #leadership = new Set<() => void>();
+  readonly #leadership = new Notice();
+  readonly #rebuild: RebuildKeeper;
 
   constructor(ports: HubPorts) {
     this.ports = ports;
+    const { clock, memory, stores } = ports;
+    this.#rebuild = new RebuildKeeper({ notes: stores.notes, memory, clock });
     this.desk = this.#makeDesk();
     this.clusters = this.#makeClusters();
     this.status = this.#makeStatus();
@@ -122,8 +111,9 @@ export class Hub {
     return this.#term;
   }
 
+  /** The rebuild under way, if one is. */
   get rebuilding(): Rebuild | undefined {
-    return this.#rebuild;
+    return this.#rebuild.current;
   }
 
   get listeningSince(): number {
@@ -132,37 +122,24 @@ export class Hub {
 
   /** Resolves at the next change of leadership, or when the signal aborts. */
   leadershipChanged(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        this.#leadership.delete(wake);
-        signal.removeEventListener("abort", wake);
-        resolve();
-      };
-      this.#leadership.add(wake);
-      signal.addEventListener("abort", wake, { once: true });
-    });
+    return this.#leadership.next(signal);
   }
 
   /** Leads for one term: loads what is stored, then follows everything until the signal aborts. */
   async lead(term: Term, signal: AbortSignal): Promise<void> {
-    const { stores, memory, clock } = this.ports;
+    const { stores, clock } = this.ports;
     this.#listeningSince = clock.now();
-    const continuity = await memory.continuity(signal);
-    this.#rebuild = await stores.notes.read<Rebuild>("rebuild", signal);
-    if ((continuity === "lost" || continuity === "older") && this.#rebuild === undefined) {
-      this.#rebuild = { since: clock.now(), why: continuity };
-      await stores.notes.write("rebuild", this.#rebuild, signal);
-      this.ports.log("warn", "the store lost data: a rebuild from what clusters hold began", { continuity });
-    }
-    await memory.accept(signal);
+    const began = await this.#rebuild.look(signal);
+    if (began !== undefined)
+      this.ports.log("warn", "the store lost data: a rebuild from what clusters hold began", { ...began });
     this.ports.vault.forget();
     await stores.renders.load(signal);
     await this.documents.load(signal);
+    this.#documentedMade = undefined;
     await this.clusters.load(signal);
     await this.desk.load(signal);
     await this.status.load(signal);
     await this.distribution.load(term.epoch, signal);
-    this.#standing = undefined;
     await this.guard.load(signal);
     await this.rollouts.load(signal);
     this.#setTerm(term);
@@ -182,11 +159,7 @@ export class Hub {
 
   /** A person ends the rebuild: what Git asks beyond what clusters hold may go on. */
   async endRebuild(signal: AbortSignal): Promise<readonly LaneKey[]> {
-    if (this.#rebuild === undefined) {
-      throw new Fault("not-now", { message: "no rebuild is under way.", next: "Nothing is to be done." });
-    }
-    await this.ports.stores.notes.delete("rebuild", signal);
-    this.#rebuild = undefined;
+    await this.#rebuild.end(signal);
     this.rollouts.wakeAll();
     return this.rollouts.lanes().map(({ lane }) => lane);
   }
@@ -209,7 +182,6 @@ export class Hub {
       new Fault("revoked", { message: `cluster ${cluster} was revoked.`, where: { cluster } }),
     );
     await this.distribution.purge(cluster, signal);
-    this.#standing = undefined;
   }
 
   /** Forgets a cluster; what it runs stays. Returns the targets that it had. */
@@ -239,32 +211,23 @@ export class Hub {
   }
 
   #sequence = 0;
-  readonly #watchers = new Set<() => void>();
+  readonly #watchers = new Notice();
 
   /** Says when anything that people see may have changed: one counter for all watches. */
   readonly changes = {
     term: () => String(this.#term?.epoch ?? 0n),
     sequence: () => this.#sequence,
-    changed: (signal: AbortSignal) =>
-      new Promise<void>((resolve) => {
-        const wake = () => {
-          this.#watchers.delete(wake);
-          signal.removeEventListener("abort", wake);
-          resolve();
-        };
-        this.#watchers.add(wake);
-        signal.addEventListener("abort", wake, { once: true });
-      }),
+    changed: (signal: AbortSignal) => this.#watchers.next(signal),
   };
 
   #touch(): void {
     this.#sequence += 1;
-    for (const wake of [...this.#watchers]) wake();
+    this.#watchers.tell();
   }
 
   #setTerm(term: Term | undefined): void {
     this.#term = term;
-    for (const wake of [...this.#leadership]) wake();
+    this.#leadership.tell();
   }
 
   #makeDesk(): IdentityDesk {
@@ -285,18 +248,18 @@ export class Hub {
     return new ClustersReconciler({
       store: this.ports.stores.clusters,
       clock: this.ports.clock,
-      documented: (id) => this.#documented(id),
-      documentedIds: () => this.documents.registry.all("Cluster").map(({ metadata }) => metadata.name as ClusterId),
+      documented: (id) => this.#documented().get(id),
+      documentedIds: () => this.#documented().keys(),
       onChange: (id) => this.#clusterChanged(id),
     });
   }
 
-  #documented(id: ClusterId): { declaration: Declaration; where: string } | undefined {
-    const document = this.documents.registry.all("Cluster").find(({ metadata }) => metadata.name === id);
-    if (document === undefined) return undefined;
-    const { owner, file, line } = document.origin;
-    const { metadata, spec } = asCluster(document);
-    return { declaration: declarationOf(id, { ...document, metadata }, spec), where: `${owner} ${file}:${line}` };
+  #documentedMade: ReturnType<typeof documentedClusters> | undefined;
+
+  /** Made anew after documents changed: many ask. */
+  #documented() {
+    this.#documentedMade ??= documentedClusters(this.documents.registry.all("Cluster"));
+    return this.#documentedMade;
   }
 
   #clusterChanged(id: ClusterId): void {
@@ -348,7 +311,10 @@ export class Hub {
       store: this.ports.stores.guard,
       limits: defaultLimits,
       hash: (text) => this.#hash(text),
-      holdings: () => this.#holdings(),
+      holdings: () =>
+        this.distribution.standing
+          .all()
+          .map(({ key, cluster, owner, ofSet }) => ({ target: key, cluster, set: ofSet ? owner : null })),
       sets: () => this.#setGuards(),
       setOf: (lane) => {
         const { owner } = splitLane(lane as LaneKey);
@@ -356,14 +322,6 @@ export class Hub {
         return known ? null : owner;
       },
     });
-  }
-
-  *#holdings(): Iterable<GuardedRemoval> {
-    for (const [cluster, { state }] of this.distribution.all()) {
-      for (const { namespace, name, set } of state.targets) {
-        yield { cluster, target: targetKey(namespace, name), set: set === "" ? null : set };
-      }
-    }
   }
 
   #setGuards(): ReadonlyMap<string, SetGuard> {
@@ -383,26 +341,30 @@ export class Hub {
       store: stores.rollouts,
       packer: crypto,
       assignments: {
-        ofLane: (lane) => this.#assignedOf(lane),
+        ofLane: (lane) => {
+          const { owner, name } = splitLane(lane);
+          const standing = this.distribution.standing.ofLane(owner, name);
+          return standing.map(({ key, cluster, content }) => ({ target: key, cluster, content }));
+        },
         held: (cluster, target) => {
           const held = this.distribution.held(cluster)?.targets.get(target);
           return held === undefined ? undefined : { generation: Number(held.generation), content: held.content };
         },
         revision: (cluster) => Number(this.distribution.held(cluster)?.state.revision ?? 0n),
-        content: (cluster, target) => this.#contentOf(cluster, target),
+        content: (cluster, target) => this.distribution.standing.content(cluster, target),
         assign: (cluster, target, change) => this.distribution.assign(cluster, target, change),
       },
       clusters: this.#clusterView(),
       guard: this.guard,
       hash: (text) => this.#hash(text),
-      isHeld: () => this.#rebuild !== undefined,
+      isHeld: () => this.#rebuild.current !== undefined,
       onTransitions: (run, transitions) => this.#logTransitions(run, transitions),
       onFault: (lane, fault) => this.#logFault(`rollout ${lane}`, fault),
     });
   }
 
   #clusterView() {
-    const hub = this;
+    const since = () => this.#listeningSince;
     return {
       all: () =>
         this.clusters.all().map(({ id, labels }) => ({
@@ -415,53 +377,9 @@ export class Hub {
         return { connected: this.sessions.isConnected(cluster), status: this.status.of(cluster) };
       },
       get listeningSince() {
-        return hub.#listeningSince;
+        return since();
       },
     };
-  }
-
-  /** By owner and lane: what desired states hold. Built once a change of them. */
-  #assignedOf(lane: LaneKey) {
-    const { owner, name } = splitLane(lane);
-    return this.#standingOf(owner)
-      .filter((each) => each.lane === name)
-      .map(({ key, cluster, content }) => ({ target: key, cluster, content }));
-  }
-
-  #standing: ReadonlyMap<string, readonly Standing[]> | undefined;
-  #ownerOfTarget = new Map<TargetKey, string>();
-
-  #standingOf(owner: string): readonly Standing[] {
-    return this.#allStanding().get(owner) ?? [];
-  }
-
-  #allStanding(): ReadonlyMap<string, readonly Standing[]> {
-    if (this.#standing !== undefined) return this.#standing;
-    const all = new Map<string, Standing[]>();
-    this.#ownerOfTarget = new Map();
-    for (const [cluster, { state, targets }] of this.distribution.all()) {
-      for (const { namespace, name, set, lane } of state.targets) {
-        const key = targetKey(namespace, name);
-        const owner = set === "" ? key : set;
-        const content = targets.get(key)?.content;
-        if (content === undefined) continue;
-        this.#ownerOfTarget.set(key, owner);
-        const mine = all.get(owner);
-        if (mine === undefined) all.set(owner, [{ key, cluster, lane, content }]);
-        else mine.push({ key, cluster, lane, content });
-      }
-    }
-    this.#standing = all;
-    return all;
-  }
-
-  #contentOf(cluster: ClusterId, target: TargetKey) {
-    const held = this.distribution.target(cluster, target);
-    const digest = this.distribution.held(cluster)?.targets.get(target)?.content;
-    if (held?.bundle === undefined || digest === undefined) return undefined;
-    const { chunks, size, keyId } = held.bundle;
-    const bundle = { digest: held.bundle.digest as typeof digest, size: Number(size), chunks, keyId };
-    return { digest, target: held, bundle };
   }
 
   #makeReleases(): ReleasesReconciler {
@@ -475,14 +393,7 @@ export class Hub {
       renderer,
       memory: stores.renders,
       bundles: vault,
-      standing: {
-        of: (owner) => this.#standingOf(owner),
-        content: (cluster, target) => this.#contentOf(cluster, target),
-        ownerOf: (target) => {
-          this.#allStanding();
-          return this.#ownerOfTarget.get(target);
-        },
-      },
+      standing: this.distribution.standing,
       defaults: config.defaults,
       hash: (text) => this.#hash(text),
       concurrency: config.render.processes,
@@ -531,6 +442,7 @@ export class Hub {
       reader: roots,
       listener: {
         changed: (_keys, documents) => {
+          this.#documentedMade = undefined;
           const kinds = new Set(documents.map(({ kind }) => kind));
           if (kinds.has("Cluster") || kinds.has("AppProject")) this.releases.everythingChanged(this.#owners());
           for (const { kind, metadata } of documents) {
@@ -585,7 +497,6 @@ export class Hub {
     );
     if (greeting.kind === "unknown") throw greeting.fault;
     const revision = await this.distribution.hail(cluster, { highWater: hello.highWater, held: hello.held }, signal);
-    this.#standing = undefined;
     return revision;
   }
 
@@ -616,7 +527,6 @@ export class Hub {
       this.#touch();
     });
     this.distribution.onWritten((clusters) => {
-      this.#standing = undefined;
       this.#touch();
       for (const cluster of clusters) this.rollouts.clusterChanged(cluster);
     });

@@ -13,6 +13,7 @@ export {
   targetKey,
 } from "./identity/names.ts";
 export { type ObjectRef, objectKey, objectText, parseObjectKey } from "./identity/object.ts";
+export { Notice } from "./loop/notice.ts";
 // The exceptions that hub and agent share: time and loop
 export { again, done, type Outcome, stalled } from "./loop/outcome.ts";
 export { parallel } from "./loop/parallel.ts";

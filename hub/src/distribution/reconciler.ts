@@ -14,6 +14,7 @@ import { decodeDesired, encodeDesired, openDesired } from "./codec.ts";
 import { Ledger } from "./ledger.ts";
 import type { Held, Recipient } from "./model.ts";
 import type { BundleVault, DesiredCrypto, DesiredStore, Hinter } from "./port.ts";
+import { StandingIndex } from "./standing.ts";
 
 /** What distribution needs. */
 export interface DistributionOptions {
@@ -42,6 +43,8 @@ export interface Hailed {
 export class DistributionReconciler {
   readonly #options: DistributionOptions;
   readonly #ledger: Ledger;
+  /** What stands, by owner and lane. */
+  readonly standing: StandingIndex;
   readonly #pending = new Map<ClusterId, Map<TargetKey, Change>>();
   readonly #removed = new Map<ClusterId, Map<TargetKey, bigint>>();
   readonly #hailed = new Map<ClusterId, bigint>();
@@ -53,12 +56,14 @@ export class DistributionReconciler {
   constructor(options: DistributionOptions) {
     this.#options = options;
     this.#ledger = new Ledger((text) => options.crypto.sha256(new TextEncoder().encode(text)));
+    this.standing = new StandingIndex(this.#ledger);
   }
 
   /** Reads the states in force; call at the start of a term, before `run`. */
   async load(epoch: bigint, signal: AbortSignal): Promise<void> {
     this.#epoch = epoch;
     this.#ledger.clear();
+    this.standing.invalidate();
     this.#pending.clear();
     this.#removed.clear();
     this.#hailed.clear();
@@ -80,6 +85,7 @@ export class DistributionReconciler {
     return this.#ledger.entries();
   }
 
+  /** The target as the cluster's desired state has it. */
   target(cluster: ClusterId, target: TargetKey) {
     return this.#ledger.target(cluster, target);
   }
@@ -136,6 +142,7 @@ export class DistributionReconciler {
         const bytes = toBinary(SignedDesiredStateSchema, hailed.held);
         await this.#options.store.saveAll(new Map([[cluster, bytes]]), signal);
         this.#ledger.set(cluster, brought);
+        this.standing.invalidate();
       }
     }
     this.#hailed.set(cluster, hailed.highWater);
@@ -150,6 +157,7 @@ export class DistributionReconciler {
     this.#removed.delete(cluster);
     this.#dirty.delete(cluster);
     this.#ledger.delete(cluster);
+    this.standing.invalidate();
     await this.#options.store.delete(cluster, signal);
   }
 
@@ -198,6 +206,7 @@ export class DistributionReconciler {
       this.#settle(cluster, taken.get(cluster) ?? new Map());
       this.#options.hints.hint(cluster, state.revision);
     }
+    this.standing.invalidate();
     for (const listener of this.#listeners) listener([...writes.keys()]);
   }
 

@@ -41,11 +41,3 @@ export interface OwnerState {
   /** `repoURL@revision` of everything it reads. */
   readonly repositories: ReadonlySet<string>;
 }
-
-/** A target that stands in a desired state and belongs to an owner. */
-export interface Standing {
-  readonly key: TargetKey;
-  readonly cluster: ClusterId;
-  readonly lane: string;
-  readonly content: Digest;
-}

@@ -1,9 +1,9 @@
 import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
+import type { Standing } from "../distribution/standing.ts";
 import type { GenerateInput, GenerateResult } from "../generators/model.ts";
 import type { Bundle, RenderKey, RenderRequest } from "../render/model.ts";
 import type { SourceState, Tree } from "../sources/model.ts";
 import type { StoredBundleRef, TargetContent } from "../targets/content.ts";
-import type { Standing } from "./model.ts";
 
 /** Repositories as they stand; reads never wait for the network. */
 export interface SourceView {
@@ -11,6 +11,8 @@ export interface SourceView {
   current(repositoryURL: string, revision: string): SourceState | undefined;
   faultOf(repositoryURL: string, revision: string): SourceState["fault"];
   tree(repositoryURL: string, commit: SourceState["commit"]): Tree;
+  /** Fetches now; resolves once the watched revisions are settled, and never rejects. */
+  settle(repositoryURL: string, signal: AbortSignal): Promise<void>;
 }
 
 /** Runs the generators of a set over what is given. Pure. */

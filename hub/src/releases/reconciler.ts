@@ -2,7 +2,6 @@ import {
   again,
   type Chance,
   type Clock,
-  type ClusterId,
   done,
   Fault,
   KeyedLoop,
@@ -12,29 +11,21 @@ import {
 } from "@capstan/proto";
 import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
-import type { ElementFault, GenerateResult } from "../generators/model.ts";
 import type { RenderRequest } from "../render/model.ts";
 import type { Cause } from "../rollout/model.ts";
-import { careful, parseStrategy } from "../rollout/strategy.ts";
+import { careful } from "../rollout/strategy.ts";
 import type { RepositoryKey } from "../sources/model.ts";
 import { parseRepository } from "../sources/repository.ts";
 import type { HashText, StoredBundleRef } from "../targets/content.ts";
 import { Destinations } from "../targets/destination.ts";
 import { laneIdentity, laneSource, nameLanes } from "../targets/lanes.ts";
-import type { Candidate } from "../targets/model.ts";
 import { type Admit, type Sorted, sortCandidates } from "./candidates.ts";
-import { type ContentDefaults, sourcesOf, targetContent } from "./content.ts";
+import { type ContentDefaults, targetContent } from "./content.ts";
+import { elementFault, type Gathered, gatherApplication, gatherSet, renderRequest, sourceless } from "./gather.ts";
 import { type Filled, groupLanes, type Kept } from "./group.ts";
 import type { OwnerState } from "./model.ts";
-import type {
-  BundleKeeper,
-  Generate,
-  PreparedRender,
-  Renderer,
-  RenderMemory,
-  SourceView,
-  StandingView,
-} from "./port.ts";
+import type { BundleKeeper, Generate, Renderer, RenderMemory, SourceView, StandingView } from "./port.ts";
+import { type Preview, type PreviewRequest, preview } from "./preview.ts";
 import { Trees } from "./trees.ts";
 
 /** What working out releases needs. */
@@ -69,12 +60,8 @@ export interface ReleasesOptions {
 }
 
 /** What one pass over an owner has to read. */
-interface Pass {
+interface Pass extends Gathered {
   readonly owner: string;
-  readonly kind: OwnerState["kind"];
-  readonly candidates: readonly Candidate[];
-  readonly result: Pick<GenerateResult, "faults" | "complete" | "conditions" | "heldNames">;
-  readonly strategy: OwnerState["lanes"][number]["strategy"];
   readonly repositories: Set<string>;
 }
 
@@ -115,6 +102,11 @@ export class ReleasesReconciler {
   /** Owners waiting or being worked out now. */
   get busy(): number {
     return this.#loop.busy;
+  }
+
+  /** What an owner would be with other documents, or at another revision; changes nothing. */
+  preview(request: PreviewRequest, signal: AbortSignal): Promise<Preview> {
+    return preview(request, { ...this.#options, trees: this.#trees }, signal);
   }
 
   /** An owner's document came, changed or went. */
@@ -195,46 +187,23 @@ export class ReleasesReconciler {
   }
 
   async #candidates(owner: string): Promise<Pass | "fetching" | undefined> {
-    const set = this.#options.set(owner);
     const repositories = new Set<string>();
-    if (set === undefined) {
-      const application = this.#options.application(owner);
-      if (application === undefined) return undefined;
-      return {
-        owner,
-        kind: "Application",
-        candidates: [{ application, set: "", madeBy: "" }],
-        result: { faults: [], complete: true, conditions: [], heldNames: [] },
-        strategy: careful(),
-        repositories,
-      };
-    }
-    for (;;) {
-      const result = this.#options.generate({
-        set,
-        clusters: this.#options.clusters().map(paramsOf),
-        projects: new Set(["default", ...this.#options.projects().keys()]),
-        git: this.#trees.snapshot((repoURL, revision) => this.#need(owner, repositories, [repoURL, revision])),
-        compat: set.metadata.annotations["capstan.dev/compat"] === "strict" ? "strict" : "isolate",
-        newGitFileGlobbing: set.metadata.annotations["capstan.dev/git-globbing"] === "doublestar",
-      });
-      if (result.needs.length > 0) {
-        if (!(await this.#trees.load(result.needs))) return "fetching";
-        continue;
-      }
-      return {
-        owner,
-        kind: "ApplicationSet",
-        candidates: result.applications.map(({ application, trace }) => ({
-          application,
-          set: owner,
-          madeBy: `${trace.generator} ${JSON.stringify(trace.element, bigints)}`,
-        })),
-        result,
-        strategy: parseStrategy(set.spec.strategy).strategy,
-        repositories,
-      };
-    }
+    const set = this.#options.set(owner);
+    const application = set === undefined ? this.#options.application(owner) : undefined;
+    if (set === undefined && application === undefined) return undefined;
+    const gathered =
+      set === undefined
+        ? gatherApplication(application as Application)
+        : await gatherSet(owner, set, this.#world(owner, repositories));
+    return gathered === "fetching" ? "fetching" : { ...gathered, owner, repositories };
+  }
+
+  #world(owner: string, repositories: Set<string>) {
+    const need = (repoURL: string, revision: string) => {
+      this.#need(owner, repositories, [repoURL, revision]);
+      return revision;
+    };
+    return { ...this.#options, trees: this.#trees, need };
   }
 
   /** App-of-apps: what the application renders are documents. */
@@ -291,7 +260,7 @@ export class ReleasesReconciler {
       owner: pass.owner,
       kind: pass.kind,
       conditions: pass.result.conditions,
-      summary: summaryOf(pass, this.#options.set(pass.owner)),
+      summary: pass.summary,
       faults: pass.result.faults.map(elementFault),
       targetFaults: run.faults,
       targets: new Map(sorted.targets.map((target) => [target.key, target] as const)),
@@ -334,13 +303,7 @@ export class ReleasesReconciler {
 
   async #bundle(target: Sorted["targets"][number], pass: Pass, signal: AbortSignal): Promise<StoredBundleRef> {
     const request = this.#request(target.application, target.destination, pass);
-    if (request === undefined) {
-      throw new Fault("bad-input", {
-        message: "expected a source, found none.",
-        where: { field: "spec.source" },
-        next: "Give the application a source with repoURL and path or chart.",
-      });
-    }
+    if (request === undefined) throw sourceless();
     const key = await this.#options.renderer.key(request, signal);
     const known = this.#options.memory.get(key);
     if (known !== undefined && (await this.#options.bundles.has(known.digest, signal))) return known;
@@ -360,31 +323,7 @@ export class ReleasesReconciler {
   }
 
   #request(application: Application, cluster: Cluster | undefined, pass: Pass): RenderRequest | undefined {
-    const sources = sourcesOf(application).map((source) => {
-      const revision = source.targetRevision ?? "HEAD";
-      this.#need(pass.owner, pass.repositories, [source.repoURL, revision]);
-      const state = this.#options.sources.current(source.repoURL, revision);
-      if (state === undefined) {
-        throw (
-          this.#options.sources.faultOf(source.repoURL, revision) ??
-          new Fault("repository-unreachable", {
-            message: `${source.repoURL} was not fetched yet.`,
-            where: { repository: source.repoURL, revision },
-            next: "Nothing: it is tried now.",
-          })
-        );
-      }
-      return { source, tree: this.#options.sources.tree(source.repoURL, state.commit) };
-    });
-    if (sources.length === 0) return undefined;
-    return {
-      sources,
-      name: application.metadata.name,
-      namespace: application.spec.destination.namespace ?? "",
-      ...(cluster?.facts === undefined
-        ? {}
-        : { kubeVersion: cluster.facts.kubernetesVersion, apiVersions: cluster.facts.apiVersions }),
-    };
+    return renderRequest(application, cluster, this.#world(pass.owner, pass.repositories));
   }
 
   #cause(pass: Pass, first: Filled | undefined): Cause & { readonly committedAt: number } {
@@ -421,29 +360,4 @@ export class ReleasesReconciler {
 interface Run {
   readonly faults: Map<TargetKey, Fault>;
   readonly signal: AbortSignal;
-}
-
-function paramsOf(cluster: Cluster) {
-  const { name, server, project } = cluster.argocd;
-  const { labels, annotations } = cluster;
-  return { name, server, labels, annotations, ...(project === undefined ? {} : { project }) };
-}
-
-function elementFault({ fault, generator, element }: ElementFault): Fault {
-  const shown = element === undefined ? "" : ` ${JSON.stringify(element, bigints).slice(0, 200)}`;
-  return fault.at({ generator: `${generator}${shown}` });
-}
-
-function summaryOf(pass: Pass, set: ApplicationSet | undefined): string {
-  if (set === undefined) return "standalone";
-  const kinds = set.spec.generators.map((each) =>
-    Object.keys(each)
-      .filter((key) => key !== "selector")
-      .join("+"),
-  );
-  return `${kinds.join(", ")} (${pass.candidates.length} generated)`;
-}
-
-function bigints(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? Number(value) : value;
 }
