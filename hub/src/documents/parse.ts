@@ -144,7 +144,10 @@ function kindOf(raw: JsonObject): DocumentKind {
       next: `Write apiVersion: ${expected}.`,
     });
   }
-  const found = kind === undefined ? "no kind at all" : `${JSON.stringify(kind)} (${JSON.stringify(apiVersion ?? "no apiVersion")})`;
+  const found =
+    kind === undefined
+      ? "no kind at all"
+      : `${JSON.stringify(kind)} (${JSON.stringify(apiVersion ?? "no apiVersion")})`;
   throw new Fault("unknown-kind", {
     message: `expected one of ${Object.keys(kinds).join(", ")}; found ${found}.`,
     next: "Move other objects to a directory that an Application deploys.",

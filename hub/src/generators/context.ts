@@ -7,7 +7,10 @@ import type { ElementFault, GenerateInput, GitNeed } from "./model.ts";
 /** The parameters of one element. */
 export type Params = GoMap;
 
-/** Thrown in strict mode at the first fault: the whole top-level generator yields nothing, as in Argo CD. */
+/** Products of one set's matrices; beyond it the set is a mistake, or a bomb. */
+const maxProducts = 250_000;
+
+/** Thrown in strict mode at the first fault, or at a bound: the whole top-level generator yields nothing. */
 export class StopGenerator extends Error {}
 
 /** What all generators of one run share. */
@@ -20,6 +23,7 @@ export class GenerateContext {
   /** Parsed files by tree and path. */
   readonly parsed = new Map<string, readonly JsonObject[] | Fault>();
   complete = true;
+  #products = 0;
 
   constructor(engine: TemplateEngine, input: GenerateInput) {
     this.engine = engine;
@@ -30,6 +34,20 @@ export class GenerateContext {
   /** Renders one text of the set. Throws TemplateFault. */
   render(text: string, params: Params, options = this.input.set.spec.goTemplateOptions ?? []): string {
     return this.engine.render(text, params, { goTemplate: this.goTemplate, options });
+  }
+
+  /** Counts a product of a matrix. At the bound the generator stops, in every mode. */
+  countProduct(generator: string): void {
+    this.#products += 1;
+    if (this.#products <= maxProducts) return;
+    const fault = new Fault("too-large", {
+      message: `the matrices of the set make more than ${maxProducts} elements.`,
+      where: { set: `${this.input.set.metadata.namespace}/${this.input.set.metadata.name}`, generator },
+      next: "Select fewer elements, or split the set.",
+    });
+    this.complete = false;
+    this.faults.push({ fault, generator, step: "generator" });
+    throw new StopGenerator();
   }
 
   need(need: GitNeed): void {

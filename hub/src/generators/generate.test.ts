@@ -6,6 +6,7 @@ import { asApplicationSet } from "../documents/views.ts";
 import { TemplateEngine } from "../template/engine.ts";
 import { generate } from "./generate.ts";
 import type { GenerateInput, GenerateResult, GitSnapshot, GitTreeView } from "./model.ts";
+import { allowedChanges } from "./policy.ts";
 
 const repoURL = "https://git.example.org/fleet.git";
 const server = (name: string) => `https://${name}.example.org`;
@@ -183,4 +184,23 @@ test("each text is compiled once, however many elements there are", () => {
   });
   assert.equal(result.applications.length, 201);
   assert.deepEqual(engine.counts, { parses: 1, renders: 201 });
+});
+
+test("a matrix bomb is stopped with its name, beside generators that go on", () => {
+  const many = JSON.stringify(Array.from({ length: 600 }, (_, index) => ({ name: `n${index}` })));
+  const result = run(
+    setOf(
+      `[{matrix: {generators: [{list: {elements: ${many}}}, {list: {elements: ${many}}}]}}, {list: {elements: [{name: a}]}}]`,
+    ),
+  );
+  assert.deepEqual([names(result), result.complete], [["a"], false]);
+  assert.deepEqual([result.faults[0]?.fault.code, result.faults[0]?.generator], ["too-large", "generators[0].matrix"]);
+});
+
+test("applicationsSync says what may happen to targets that exist", () => {
+  const policy = (word: string) => allowedChanges(setOf("[]", "x", `  syncPolicy: {applicationsSync: ${word}}\n`));
+  assert.deepEqual(
+    [policy("sync").remove, policy("create-update").remove, policy("create-delete").update, policy("other").update],
+    [true, false, false, false],
+  );
 });

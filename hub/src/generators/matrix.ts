@@ -43,6 +43,7 @@ function combine(
   pair: { readonly left: Params; readonly right: Params; readonly path: string },
   sets: Params[],
 ): void {
+  context.countProduct(pair.path);
   try {
     sets.push(context.goTemplate ? deep(pair.left, pair.right) : flat(pair.left, pair.right));
   } catch (thrown) {
