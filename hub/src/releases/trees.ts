@@ -24,13 +24,14 @@ export class Trees {
 
   /**
    * The snapshot of this moment. A revision that was not fetched yet shows as a need, one that cannot be as a fault.
-   * `asked` is told of every repository and revision that is looked at.
+   * `asked` is told of every repository and revision that is looked at, and answers with the revision to look at.
    */
-  snapshot(asked: (repoURL: string, revision: string) => void): GitSnapshot {
+  snapshot(asked: (repoURL: string, revision: string) => string): GitSnapshot {
     return {
-      tree: (repoURL, revision) => {
+      tree: (repoURL, wanted) => {
+        let revision = wanted;
         try {
-          asked(repoURL, revision);
+          revision = asked(repoURL, wanted);
         } catch (thrown) {
           return broken(Fault.from(thrown, "bad-input"));
         }

@@ -1,0 +1,150 @@
+import { Fault } from "@capstan/proto";
+import type { Cluster } from "../clusters/model.ts";
+import type { Application, ApplicationSet, AppProject, JsonObject } from "../documents/model.ts";
+import type { ElementFault, GenerateResult } from "../generators/model.ts";
+import type { RenderRequest } from "../render/model.ts";
+import { careful, parseStrategy, type Strategy } from "../rollout/strategy.ts";
+import type { Candidate } from "../targets/model.ts";
+import { sourcesOf } from "./content.ts";
+import type { OwnerState } from "./model.ts";
+import type { Generate, SourceView } from "./port.ts";
+import type { Trees } from "./trees.ts";
+
+/** What candidates are made from. */
+export interface GatherWorld {
+  readonly generate: Generate;
+  readonly sources: SourceView;
+  readonly trees: Trees;
+  clusters(): readonly Cluster[];
+  projects(): ReadonlyMap<string, AppProject>;
+  /** Told of every repository and revision that is read; may name another revision to read instead. */
+  need(repoURL: string, revision: string): string;
+}
+
+/** What an owner's documents make, before projects and renders. */
+export interface Gathered {
+  readonly kind: OwnerState["kind"];
+  readonly candidates: readonly Candidate[];
+  readonly result: Pick<GenerateResult, "faults" | "complete" | "conditions" | "heldNames">;
+  readonly strategy: Strategy;
+  readonly summary: string;
+}
+
+/** A standalone Application is its own only candidate. */
+export function gatherApplication(application: Application): Gathered {
+  return {
+    kind: "Application",
+    candidates: [{ application, set: "", madeBy: "" }],
+    result: { faults: [], complete: true, conditions: [], heldNames: [] },
+    strategy: careful(),
+    summary: "standalone",
+  };
+}
+
+/** Runs a set's generators over the snapshot of now; `fetching` where a repository was not fetched yet. */
+export async function gatherSet(
+  owner: string,
+  set: ApplicationSet,
+  world: GatherWorld,
+): Promise<Gathered | "fetching"> {
+  for (;;) {
+    const result = world.generate({
+      set,
+      clusters: world.clusters().map(paramsOf),
+      projects: new Set(["default", ...world.projects().keys()]),
+      git: world.trees.snapshot((repoURL, revision) => world.need(repoURL, revision)),
+      compat: set.metadata.annotations["capstan.dev/compat"] === "strict" ? "strict" : "isolate",
+      newGitFileGlobbing: set.metadata.annotations["capstan.dev/git-globbing"] === "doublestar",
+    });
+    if (result.needs.length > 0) {
+      const needs = result.needs.map((each) => ({ ...each, revision: world.need(each.repoURL, each.revision) }));
+      if (!(await world.trees.load(needs))) return "fetching";
+      continue;
+    }
+    return {
+      kind: "ApplicationSet",
+      candidates: result.applications.map(({ application, trace }) => ({
+        application,
+        set: owner,
+        madeBy: `${trace.generator} ${JSON.stringify(trace.element, bigints)}`,
+      })),
+      result,
+      strategy: parseStrategy(set.spec.strategy).strategy,
+      summary: setSummary(set.spec.generators, result.applications.length),
+    };
+  }
+}
+
+/** What is to be rendered for an application on a cluster; undefined: it names no source. Throws a source's fault. */
+export function renderRequest(
+  application: Application,
+  cluster: Cluster | undefined,
+  world: Pick<GatherWorld, "sources" | "need">,
+): RenderRequest | undefined {
+  const sources = sourcesOf(application).map((source) => {
+    const revision = world.need(source.repoURL, source.targetRevision ?? "HEAD");
+    const state = world.sources.current(source.repoURL, revision);
+    if (state === undefined)
+      throw world.sources.faultOf(source.repoURL, revision) ?? unfetched(source.repoURL, revision);
+    return { source, tree: world.sources.tree(source.repoURL, state.commit) };
+  });
+  if (sources.length === 0) return undefined;
+  return {
+    sources,
+    name: application.metadata.name,
+    namespace: application.spec.destination.namespace ?? "",
+    ...(cluster?.facts === undefined
+      ? {}
+      : { kubeVersion: cluster.facts.kubernetesVersion, apiVersions: cluster.facts.apiVersions }),
+  };
+}
+
+/** An application without any source. */
+export function sourceless(): Fault {
+  return new Fault("bad-input", {
+    message: "expected a source, found none.",
+    where: { field: "spec.source" },
+    next: "Give the application a source with repoURL and path or chart.",
+  });
+}
+
+/** A generator's fault, naming generator and element. */
+export function elementFault({ fault, generator, element }: ElementFault): Fault {
+  const shown = element === undefined ? "" : ` ${JSON.stringify(element, bigints).slice(0, 200)}`;
+  return fault.at({ generator: `${generator}${shown}` });
+}
+
+function unfetched(repository: string, revision: string): Fault {
+  return new Fault("repository-unreachable", {
+    message: `${repository} was not fetched yet.`,
+    where: { repository, revision },
+    next: "Nothing: it is tried now.",
+  });
+}
+
+function paramsOf(cluster: Cluster) {
+  const { name, server, project } = cluster.argocd;
+  const { labels, annotations } = cluster;
+  return { name, server, labels, annotations, ...(project === undefined ? {} : { project }) };
+}
+
+/** `clusters (24 matched)`, `matrix: git directories × clusters`. */
+function setSummary(generators: readonly JsonObject[], made: number): string {
+  const words = generators.map(words1);
+  const counted = generators.length === 1 && !/[:]/.test(words[0] ?? "");
+  return counted ? `${words[0]} (${made} matched)` : words.join(", ");
+}
+
+function words1(entry: JsonObject): string {
+  const kind = Object.keys(entry).find((key) => key !== "selector") ?? "nothing";
+  const body = (entry[kind] ?? {}) as JsonObject;
+  const inner = Array.isArray(body["generators"]) ? (body["generators"] as readonly JsonObject[]) : [];
+  if (kind === "matrix") return `matrix: ${inner.map(words1).join(" × ")}`;
+  if (kind === "merge") return `merge: ${inner.map(words1).join(" + ")}`;
+  if (kind === "git") return `git ${body["directories"] === undefined ? "files" : "directories"}`;
+  return kind;
+}
+
+function bigints(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? Number(value) : value;
+}
