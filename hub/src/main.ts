@@ -13,11 +13,13 @@ import { summary } from "./api/summary.ts";
 import { systemService } from "./api/system-service.ts";
 import { type ClusterSources, clusterView, faultDetail } from "./api/views.ts";
 import { AuditTrail } from "./audit/reconciler.ts";
-import { compileConfig, type HubConfig, type Override } from "./config/compile.ts";
+import { runProgram } from "./cli/program.ts";
+import type { HubConfig } from "./config/compile.ts";
 import { generate } from "./generators/generate.ts";
 import { Hub } from "./hub.ts";
 import type { Term } from "./leader/model.ts";
 import { LeaseKeeper } from "./leader/reconciler.ts";
+import { cliPorts } from "./platform/cli/ports.ts";
 import { type HubAuthority, loadAuthority } from "./platform/crypto/authority.ts";
 import { randomId, sha256Hex, tokenCrypto } from "./platform/crypto/digests.ts";
 import { loadSealing } from "./platform/crypto/sealing.ts";
@@ -285,25 +287,7 @@ async function readTls(files: { readonly cert: string; readonly key: string; rea
   return { ca, cert, key };
 }
 
-/** `hub serve --config FILE [--set a.b=c]…` */
-async function main(args: readonly string[]): Promise<number> {
-  const file = args[args.indexOf("--config") + 1] ?? "capstan.yaml";
-  const overrides = args.flatMap((arg, index): Override[] => {
-    const [path = "", value = ""] = arg === "--set" ? (args[index + 1] ?? "").split("=") : [];
-    return path === "" ? [] : [{ path: path.split("."), value: /^\d+$/.test(value) ? Number(value) : value }];
-  });
-  const config = compileConfig(await readFile(file, "utf8"), file, overrides);
-  const stop = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
-  await serve(config, stop.signal);
-  return 0;
-}
-
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (thrown) {
-  const fault = Fault.from(thrown);
-  process.stderr.write(`capstan: ${faultText(fault)}\n`);
-  if (fault.code === "internal" && fault.cause instanceof Error) process.stderr.write(`${fault.cause.stack}\n`);
-  process.exitCode = fault.code === "bad-config" ? 64 : 1;
-}
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
+const ports = cliPorts(process.env, { version, serve });
+process.exitCode = await runProgram(process.argv.slice(2), ports, stop.signal);
