@@ -336,6 +336,7 @@ class Rooms implements Agent {
     if (state.kind === "BackingOff") {
       const { attempts, last } = state.trouble;
       log.warn("link", last?.message ?? "the session ended", { code: last?.code, attempts, next: last?.next });
+      if (last?.code === "certificate-refused") this.#keeper.refused();
     } else if (state.kind === "Connected") log.info("link", `connected to ${state.endpoint}`);
     else log.debug("link", state.kind);
   }

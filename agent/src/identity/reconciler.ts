@@ -41,6 +41,7 @@ export interface IdentityPorts {
 export class IdentityKeeper {
   readonly #ports: IdentityPorts;
   #stored: StoredIdentity = {};
+  #resting: AbortController | undefined;
 
   constructor(ports: IdentityPorts) {
     this.#ports = ports;
@@ -99,12 +100,18 @@ export class IdentityKeeper {
         } catch (thrown) {
           if (signal.aborted) return;
           sink.trouble(Fault.from(thrown));
-          await clock.sleep(backoffDelay(renewBackoff, attempt++, chance), signal);
+          await this.#rest(backoffDelay(renewBackoff, attempt++, chance), signal);
         }
       }
     } catch (thrown) {
       if (!signal.aborted) throw thrown;
     }
+  }
+
+  /** A hub was reached and refused the certificate: where it has expired, renewal is tried again now, not later. */
+  refused(): void {
+    const { identity } = this;
+    if (identity !== undefined && this.#ports.clock.now() >= identity.credential.notAfter) this.#resting?.abort();
   }
 
   /** One renewal: over mTLS, or by proof of possession where the certificate has expired. */
@@ -195,6 +202,14 @@ export class IdentityKeeper {
       }
     }
     throw last;
+  }
+
+  /** Waits, unless a hub that can be reached says that the certificate is the trouble. */
+  async #rest(ms: number, signal: AbortSignal): Promise<void> {
+    this.#resting = new AbortController();
+    const resting = AbortSignal.any([signal, this.#resting.signal]);
+    await this.#ports.clock.sleep(ms, resting).catch(() => undefined);
+    this.#resting = undefined;
   }
 
   async #sleepUntil(at: number, signal: AbortSignal): Promise<void> {

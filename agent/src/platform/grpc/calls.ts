@@ -1,5 +1,5 @@
 import { create, type DescMethodUnary, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
-import { Fault } from "@capstan/proto";
+import { Fault, systemClock } from "@capstan/proto";
 import { AgentService } from "@capstan/proto/agent";
 import { type Client, Metadata } from "@grpc/grpc-js";
 import type { IdentityCalls } from "../../identity/port.ts";
@@ -31,7 +31,7 @@ export function callUnary<M extends DescMethodUnary>(
       rpc.responseDeserialize,
       message,
       new Metadata(),
-      { deadline: Date.now() + call.deadlineMs },
+      { deadline: systemClock.now() + call.deadlineMs },
       (error, answer) => {
         call.signal.removeEventListener("abort", stop);
         if (error !== null) reject(grpcFault(error, call.endpoint));

@@ -1,4 +1,4 @@
-import { Fault } from "@capstan/proto";
+import { Fault, systemClock } from "@capstan/proto";
 import { AgentService, type ConnectRequest, type ConnectResponse } from "@capstan/proto/agent";
 import { type Client, type ClientDuplexStream, connectivityState, Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { Identity } from "../../identity/model.ts";
@@ -82,7 +82,7 @@ class GrpcStream implements HubStream {
     call.on("end", () =>
       this.#close(new Fault("hub-unreachable", { message: `the hub at ${endpoint} ended the stream.` })),
     );
-    this.#awaitConnection(Date.now() + connectPatience);
+    this.#awaitConnection(systemClock.now() + connectPatience);
   }
 
   /** The call fails by itself where the connection does; a connection that never comes to anything is given up here. */

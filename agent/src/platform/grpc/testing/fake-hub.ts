@@ -163,6 +163,14 @@ export class FakeHub {
   }
 
   #connect(stream: Stream): void {
+    const end = Date.parse(stream.getAuthContext().sslPeerCertificate?.valid_to ?? "");
+    if (!(end > Date.now())) {
+      const metadata = new Metadata();
+      const detail = create(FaultDetailSchema, { code: "certificate-refused", message: "expired" });
+      metadata.set(faultTrailer, Buffer.from(toBinary(FaultDetailSchema, detail)));
+      stream.emit("error", { code: status.UNAUTHENTICATED, details: "expired", metadata });
+      return;
+    }
     this.peers.push(stream.getAuthContext().sslPeerCertificate?.subjectaltname ?? "");
     this.#streams.add(stream);
     const over = () => this.#streams.delete(stream);
