@@ -6,6 +6,7 @@ import { conditionsHere, jsonLine, table } from "./report.ts";
 /** All benches; one line for each, so that a file that is not listed is seen to be dead. */
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   floor: () => import("./floor.ts"),
+  "fan-out": () => import("./fan-out.ts"),
 };
 const exitCodes = { met: 0, notMet: 1, failed: 2, usage: 64 } as const;
 

@@ -66,6 +66,10 @@ export class NatsReader {
     const { cluster, identity } = this.#init;
     const { natsUrls, natsJwt, ca } = identity.credential;
     const id = parseClusterId(cluster);
+    const authorities = ca.map((der) => pem("CERTIFICATE", der)).join("");
+    const secure = natsUrls.some((url) => url.startsWith("tls://"));
+    // The client loses the host's name at a reconnect; whoever stands under the hub's own CA is good.
+    const tls = secure ? { ca: authorities, checkServerIdentity: () => undefined } : undefined;
     const connection = await connect({
       servers: [...natsUrls],
       authenticator: jwtAuthenticator(natsJwt, identity.keys.nats),
@@ -78,9 +82,7 @@ export class NatsReader {
       reconnectJitterTLS: 2_000,
       pingInterval: 10_000,
       maxPingOut: 2,
-      ...(natsUrls.some((url) => url.startsWith("tls://"))
-        ? { tls: { ca: ca.map((der) => pem("CERTIFICATE", der)).join(""), checkServerIdentity: () => undefined } }
-        : {}),
+      ...(tls === undefined ? {} : { tls }),
     });
     if (this.#stopped) return connection.close();
     this.#connection = connection;
