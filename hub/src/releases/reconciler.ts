@@ -15,18 +15,19 @@ import type { RenderRequest } from "../render/model.ts";
 import type { Cause } from "../rollout/model.ts";
 import { careful } from "../rollout/strategy.ts";
 import type { RepositoryKey } from "../sources/model.ts";
-import { parseRepository } from "../sources/repository.ts";
 import type { HashText, StoredBundleRef } from "../targets/content.ts";
 import { Destinations } from "../targets/destination.ts";
 import { laneIdentity, laneSource, nameLanes } from "../targets/lanes.ts";
 import { type Admit, type Sorted, sortCandidates } from "./candidates.ts";
 import { type ContentDefaults, targetContent } from "./content.ts";
 import { elementFault, type Gathered, gatherApplication, gatherSet, renderRequest, sourceless } from "./gather.ts";
-import { type Filled, groupLanes, type Kept } from "./group.ts";
+import { type Filled, groupLanes } from "./group.ts";
 import type { OwnerState } from "./model.ts";
 import type { BundleKeeper, Generate, Renderer, RenderMemory, SourceView, StandingView } from "./port.ts";
 import { type Preview, type PreviewRequest, preview } from "./preview.ts";
+import { stay } from "./stay.ts";
 import { Trees } from "./trees.ts";
+import { Watches } from "./watches.ts";
 
 /** What working out releases needs. */
 export interface ReleasesOptions {
@@ -74,13 +75,14 @@ export class ReleasesReconciler {
   readonly #trees: Trees;
   readonly #loop: KeyedLoop;
   readonly #states = new Map<string, OwnerState>();
-  readonly #watches = new Map<string, Map<string, () => void>>();
+  readonly #watches: Watches;
   /** Renders under way by key, so that equal ones are done once. */
   readonly #rendering = new Map<string, Promise<StoredBundleRef>>();
 
   constructor(options: ReleasesOptions) {
     this.#options = options;
     this.#trees = new Trees(options.sources);
+    this.#watches = new Watches(options.sources);
     this.#loop = new KeyedLoop({
       clock: options.clock,
       chance: options.chance,
@@ -116,10 +118,7 @@ export class ReleasesReconciler {
 
   /** A repository moved: whoever reads it is worked out anew. */
   repositoryChanged(repository: RepositoryKey): void {
-    for (const [owner, watches] of this.#watches) {
-      const reads = [...watches.keys()].some((each) => parseRepository(each.split(" ")[0] ?? "").key === repository);
-      if (reads) this.#loop.add(owner);
-    }
+    for (const owner of this.#watches.readersOf(repository)) this.#loop.add(owner);
   }
 
   /** Clusters or projects changed: everything may be concerned. */
@@ -129,8 +128,7 @@ export class ReleasesReconciler {
 
   async run(signal: AbortSignal): Promise<void> {
     await this.#loop.run(signal);
-    for (const watches of this.#watches.values()) for (const stop of watches.values()) stop();
-    this.#watches.clear();
+    this.#watches.close();
     this.#states.clear();
   }
 
@@ -150,7 +148,7 @@ export class ReleasesReconciler {
     const faults = new Map<TargetKey, Fault>(sorted.refused.map(({ key, fault }) => [key, fault] as const));
     await this.#takeLocal(sorted, pass, { faults, signal });
     const state = await this.#lanes(pass, sorted, { faults, signal });
-    this.#rewatch(owner, pass.repositories);
+    this.#watches.keep(owner, pass.repositories);
     this.#states.set(owner, state);
     this.#options.onWorkedOut(state);
     return [...faults.values()].some(({ retryable }) => retryable) ? again(30_000) : done;
@@ -160,7 +158,7 @@ export class ReleasesReconciler {
   #withdraw(owner: string): Outcome {
     const standing = this.#options.standing.of(owner);
     const before = this.#states.get(owner);
-    this.#rewatch(owner, new Set());
+    this.#watches.keep(owner, new Set());
     if (standing.length === 0 && before === undefined) return done;
     this.#states.delete(owner);
     this.#options.onWorkedOut({
@@ -255,7 +253,14 @@ export class ReleasesReconciler {
     );
     const filled = made.filter((each) => each !== undefined);
     const complete = pass.result.complete && sorted.refused.length === 0;
-    const { kept, emptied } = this.#stay(pass, filled, { complete, faults: run.faults });
+    const { kept, lanes } = stay({
+      standing: this.#options.standing.of(pass.owner),
+      filled,
+      complete,
+      faults: run.faults,
+      heldNames: pass.result.heldNames,
+      content: ({ cluster, key }) => this.#options.standing.content(cluster, key),
+    });
     return {
       owner: pass.owner,
       kind: pass.kind,
@@ -268,7 +273,7 @@ export class ReleasesReconciler {
         owner: pass.owner,
         filled,
         kept,
-        emptied,
+        emptied: lanes,
         strategy: pass.strategy,
         cause: (lane) =>
           this.#cause(
@@ -280,25 +285,6 @@ export class ReleasesReconciler {
       complete,
       repositories: pass.repositories,
     };
-  }
-
-  /** What stands and was not made anew: kept where its absence is no proof that people want it gone. */
-  #stay(pass: Pass, filled: readonly Filled[], why: { complete: boolean; faults: ReadonlyMap<TargetKey, Fault> }) {
-    const made = new Map(filled.map(({ target }) => [target.key, target.cluster] as const));
-    const held = new Set(pass.result.heldNames);
-    const kept: Kept[] = [];
-    const lanes = new Set<string>();
-    for (const { key, cluster, lane, content } of this.#options.standing.of(pass.owner)) {
-      lanes.add(lane);
-      if (made.get(key) === cluster) continue;
-      const name = key.split("/")[1] ?? "";
-      // A target that moves to another cluster is no longer wanted where it was; a failed or unseen one stays.
-      const stays = !made.has(key) && (!why.complete || why.faults.has(key) || held.has(name));
-      if (!stays) continue;
-      const release = { target: key, cluster, content };
-      kept.push({ lane, release, content: this.#options.standing.content(cluster, key) });
-    }
-    return { kept, emptied: [...lanes] };
   }
 
   async #bundle(target: Sorted["targets"][number], pass: Pass, signal: AbortSignal): Promise<StoredBundleRef> {
@@ -338,22 +324,7 @@ export class ReleasesReconciler {
   }
 
   #need(owner: string, repositories: Set<string>, [repoURL, revision]: readonly [string, string]): void {
-    const key = `${repoURL} ${revision}`;
-    const watches = this.#watches.get(owner) ?? new Map<string, () => void>();
-    if (!watches.has(key)) watches.set(key, this.#options.sources.watch(repoURL, revision));
-    this.#watches.set(owner, watches);
-    repositories.add(key);
-  }
-
-  /** What is no longer read is no longer fetched. */
-  #rewatch(owner: string, wanted: ReadonlySet<string>): void {
-    const watches = this.#watches.get(owner);
-    for (const [key, stop] of watches ?? []) {
-      if (wanted.has(key)) continue;
-      stop();
-      watches?.delete(key);
-    }
-    if (watches?.size === 0) this.#watches.delete(owner);
+    repositories.add(this.#watches.need(owner, repoURL, revision));
   }
 }
 
