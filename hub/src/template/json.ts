@@ -1,5 +1,5 @@
 import type { Json } from "../yaml/json.ts";
-import { compareBytes, toWellFormedText } from "./bytes.ts";
+import { compareBytes, fromBytes, isAscii, toBytes } from "./bytes.ts";
 import { timeJson } from "./time.ts";
 import { CallError, fromJson, GoComplex, GoInt, GoList, GoMap, GoTime, type Value } from "./value.ts";
 
@@ -41,13 +41,13 @@ class JsonWriter {
     }
   }
 
+  /** A byte that is not valid UTF-8 becomes the escape \\ufffd, as Go writes it. */
   #text(text: string): string {
-    const json = JSON.stringify(toWellFormedText(text)).replace(
-      /[\u2028\u2029]/g,
-      (character) => `\\u${character.charCodeAt(0).toString(16)}`,
-    );
-    if (!this.#style.escapeHtml) return json;
-    return json.replace(/[<>&]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
+    const parts = isAscii(text) ? [text] : fromBytes(toBytes(text)).split(/[\udc80-\udcff](?<![\ud800-\udbff].)/);
+    const json = parts.map((part) => JSON.stringify(part).slice(1, -1)).join("\\ufffd");
+    const safe = json.replace(/[\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16)}`);
+    if (!this.#style.escapeHtml) return `"${safe}"`;
+    return `"${safe.replace(/[<>&]/g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`)}"`;
   }
 
   #join(parts: readonly string[], ends: string, depth: number): string {

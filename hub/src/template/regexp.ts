@@ -22,6 +22,7 @@ export class RegExpCache {
 }
 
 function compileProgram(source: string): RegExpProgram {
+  if (!source.isWellFormed()) throw new CallError("error parsing regexp: invalid UTF-8");
   let compiled: RE2JS;
   try {
     compiled = RE2JS.compile(source);
