@@ -2,7 +2,7 @@ import { normalizeName } from "../template/names.ts";
 import { basePath } from "../template/paths.ts";
 import { GoMap, stringsOf, type Value } from "../template/value.ts";
 import type { GenerateContext, Params } from "./context.ts";
-import type { GitGenerator } from "./git.ts";
+import type { GitGenerator } from "./git-model.ts";
 import type { GitTreeView } from "./model.ts";
 import { pathMatcher } from "./path-match.ts";
 import { appendValues } from "./values.ts";

@@ -2,21 +2,8 @@ import type { JsonObject } from "../documents/model.ts";
 import { badInput, type GenerateContext, type Params } from "./context.ts";
 import { generateDirectories } from "./git-directories.ts";
 import { generateFiles } from "./git-files.ts";
+import type { GitGenerator } from "./git-model.ts";
 import type { GitTreeView } from "./model.ts";
-
-export interface PathItem {
-  readonly path: string;
-  readonly exclude?: boolean;
-}
-
-export interface GitGenerator {
-  readonly repoURL: string;
-  readonly revision: string;
-  readonly directories?: readonly PathItem[];
-  readonly files?: readonly PathItem[];
-  readonly pathParamPrefix?: string;
-  readonly values?: Readonly<Record<string, string>>;
-}
 
 /** One element for each directory, or each object of each file, that the patterns take. */
 export function generateGit(context: GenerateContext, generator: GitGenerator, path: string): Params[] {
