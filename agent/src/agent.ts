@@ -1,13 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { backoffDelay, Fault, features, protocol, type TargetKey } from "@capstan/proto";
+import { backoffDelay, Fault, features, protocol } from "@capstan/proto";
 import {
-  AnswerSchema,
+  type AgentEvent,
+  AgentEventSchema,
   type ConnectResponse,
   type Facts,
   type Hello,
   HelloSchema,
-  type Question,
   VersionsSchema,
   type Welcome,
 } from "@capstan/proto/agent";
@@ -18,16 +18,17 @@ import { version } from "./config/model.ts";
 import { StateHolder } from "./desired/holder.ts";
 import { Intake } from "./desired/intake.ts";
 import type { CurrentState, Scope } from "./desired/model.ts";
+import type { DesiredSource } from "./desired/port.ts";
 import { firstOf } from "./desired/source.ts";
 import { IdentityKeeper } from "./identity/reconciler.ts";
 import type { LinkState } from "./link/model.ts";
 import { Link } from "./link/reconciler.ts";
 import type { AgentPorts, HintedSource } from "./ports.ts";
-import { foldReport, problemOf } from "./report/fold.ts";
+import { foldReport } from "./report/fold.ts";
 import { Outbox } from "./report/outbox.ts";
 import { Reporter } from "./report/reconciler.ts";
-import { liveDiff } from "./targets/answer.ts";
 import { wantedOf } from "./targets/model.ts";
+import { Questions } from "./targets/questions.ts";
 import { Targets } from "./targets/reconciler.ts";
 
 /** One agent. */
@@ -42,9 +43,6 @@ const versions = create(VersionsSchema, {
   protocolMin: protocol.oldest,
   features: [...features],
 });
-
-/** Most bytes of one answer message. */
-const answerBytes = 512 * 1024;
 
 /** Wires the rooms of one agent together. Nothing happens before `run`. */
 export function createAgent(ports: AgentPorts): Agent {
@@ -61,34 +59,58 @@ class Rooms implements Agent {
   readonly #outbox = new Outbox();
   readonly #reporter: Reporter;
   readonly #link: Link;
+  readonly #questions: Questions;
   readonly #nats: HintedSource | undefined;
   readonly #life = new AbortController();
   #facts: Facts | undefined;
-  #answering: Promise<void> = Promise.resolve();
   #ended: Fault | undefined;
 
   constructor(ports: AgentPorts) {
     this.#ports = ports;
-    const { clock, chance, config, who, crypto, bundles } = ports;
+    const { clock, config, bundles, applier } = ports;
     this.#keeper = new IdentityKeeper({ ...ports, store: ports.identities, versions, endpoints: config.hubs });
     this.#cache = new ClusterCache({ ...bundles, store: ports.secrets, bootId: ports.bootId });
     this.#nats = ports.overNats?.(() => this.#keeper.identity);
     const source = firstOf(this.#nats, ports.overGrpc, config.transport);
-    const verify = crypto.verifyEd25519;
-    this.#holder = new StateHolder({
+    this.#holder = this.#makeHolder(source);
+    this.#intake = this.#makeIntake(source);
+    this.#targets = this.#makeTargets();
+    this.#link = this.#makeLink();
+    this.#reporter = new Reporter({
+      clock,
+      outbox: this.#outbox,
+      ready: () => this.#link.ready,
+      send: (batch) => this.#link.send({ case: "reports", value: batch }),
+    });
+    this.#questions = new Questions({
+      applier,
+      bundles,
+      wanted: () => (this.#holder.current === undefined ? undefined : wantedOf(this.#holder.current)),
+      look: (ref, signal) => this.#holder.look(ref, signal),
+      send: (answer) => this.#link.send({ case: "answer", value: answer }),
+    });
+  }
+
+  #makeHolder(source: DesiredSource): StateHolder {
+    const { crypto, bundles } = this.#ports;
+    return new StateHolder({
       source,
       crypto: bundles,
-      verify,
+      verify: crypto.verifyEd25519,
       shelf: cacheShelf(this.#cache),
       sealingKeys: () => this.#keeper.sealingKeys(),
       accepted: (current) => this.#accepted(current),
       missing: (target, fault) => this.#warn("desired", fault, { target }),
     });
-    this.#intake = new Intake({
+  }
+
+  #makeIntake(source: DesiredSource): Intake {
+    const { clock, chance, crypto, bundles } = this.#ports;
+    return new Intake({
       source,
       clock,
       chance,
-      eyes: { verify, gunzip: bundles.gunzip },
+      eyes: { verify: crypto.verifyEd25519, gunzip: bundles.gunzip },
       scope: () => this.#scope(),
       held: () => this.#holder.current,
       highWater: () => this.#cache.head.highWater,
@@ -96,11 +118,15 @@ class Rooms implements Agent {
       refused: (fault) => this.#refused(fault),
       trouble: (fault) => this.#warn("desired", fault),
     });
-    this.#targets = new Targets({
+  }
+
+  #makeTargets(): Targets {
+    const { clock, chance, applier, watcher, config, bundles } = this.#ports;
+    return new Targets({
       clock,
       chance,
-      applier: ports.applier,
-      following: ports.watcher,
+      applier,
+      following: watcher,
       concurrency: config.targets,
       bundles: {
         get: (target, signal) => this.#guarded(() => this.#holder.bundle(target, signal)),
@@ -113,25 +139,19 @@ class Rooms implements Agent {
         removed: (removed) => this.#tell(() => this.#outbox.removed(removed)),
         forgotten: (target) => this.#outbox.forget(target),
         complete: (complete) => this.#tell(() => this.#outbox.complete(complete)),
-        event: (event) => {
-          ports.log.info("targets", event.message, { target: event.target, reason: event.reason });
-          const at = timestampFromMs(clock.now());
-          this.#link.send({ case: "event", value: { $typeName: "capstan.v1.AgentEvent", at, ...event } });
-        },
+        event: (event) => this.#event(event),
       },
       fault: (target, fault) => this.#warn("targets", fault, { target }),
     });
-    this.#reporter = new Reporter({
-      clock,
-      outbox: this.#outbox,
-      ready: () => this.#link.ready,
-      send: (batch) => this.#link.send({ case: "reports", value: batch }),
-    });
-    this.#link = new Link(
+  }
+
+  #makeLink(): Link {
+    const { clock, chance, dialer, who } = this.#ports;
+    return new Link(
       {
         clock,
         chance,
-        dialer: ports.dialer,
+        dialer,
         identity: () => this.#keeper.identity,
         endpoints: () => this.#keeper.endpoints(),
         enroll: (signal) => this.#keeper.enroll(signal),
@@ -240,6 +260,13 @@ class Rooms implements Agent {
     this.#targets.want(wantedOf(current));
   }
 
+  #event(event: Pick<AgentEvent, "reason" | "message" | "target">): void {
+    const { log, clock } = this.#ports;
+    log.info("targets", event.message, { target: event.target, reason: event.reason });
+    const at = timestampFromMs(clock.now());
+    this.#link.send({ case: "event", value: create(AgentEventSchema, { ...event, at }) });
+  }
+
   #refused(fault: Fault | undefined): void {
     if (fault !== undefined) this.#warn("desired", fault);
     this.#tell(() => this.#outbox.refused(fault));
@@ -262,52 +289,10 @@ class Rooms implements Agent {
       case "hint":
         return this.#hinted(message.value.revision);
       case "question":
-        return this.#answer(message.value);
+        return this.#questions.ask(message.value, this.#life.signal);
       default:
         this.#ports.log.debug("link", "a message that this version does not know was left out");
     }
-  }
-
-  /** Questions are answered one after another: they are a person's, and must not slow the agent's own work. */
-  #answer(question: Question): void {
-    const { id } = question;
-    this.#answering = this.#answering
-      .then(() => this.#bodyOf(question))
-      .then(
-        (body) => this.#sendAnswer(id, new TextEncoder().encode(body)),
-        (thrown: unknown) => {
-          const answer = create(AnswerSchema, { id, problem: problemOf(Fault.from(thrown)) });
-          this.#link.send({ case: "answer", value: answer });
-        },
-      );
-  }
-
-  #sendAnswer(id: string, body: Uint8Array): void {
-    for (let start = 0; start === 0 || start < body.length; start += answerBytes) {
-      const end = start + answerBytes;
-      const part = create(AnswerSchema, { id, body: body.subarray(start, end), more: end < body.length });
-      this.#link.send({ case: "answer", value: part });
-    }
-  }
-
-  async #bodyOf({ ask, target }: Question): Promise<string> {
-    const { signal } = this.#life;
-    const current = this.#holder.current;
-    if (ask.case !== "liveDiff" || current === undefined) {
-      throw new Fault("unsupported", {
-        message: `this agent (${version}) cannot answer ${ask.case ?? "this kind of question"} now.`,
-        next: "Upgrade the agent.",
-      });
-    }
-    const wanted = wantedOf(current).targets.get(target as TargetKey);
-    const ref = ask.value.bundle ?? wanted?.bundle;
-    if (wanted === undefined || ref === undefined) {
-      throw new Fault("not-found", { message: `target ${target} is not one of this cluster.` });
-    }
-    const gzip = await this.#holder.look(ref, signal);
-    const { applier, bundles } = this.#ports;
-    const compared = { target: wanted, clusterMode: current.state.mode, digest: ref.digest, gzip };
-    return liveDiff({ applier, bundles }, compared, signal);
   }
 
   #watched(event: TargetEvent): void {
