@@ -88,13 +88,13 @@ export class Sessions {
     this.#replace(session);
     const leave = () => session.outbox.end();
     signal.addEventListener("abort", leave, { once: true });
-    const reading = this.#read(session, requests, signal).finally(leave);
+    // Not waited for: an agent that does not hang up must not keep its side of a session alive that is over here.
+    void this.#read(session, requests, signal).finally(leave);
     try {
       yield* session.outbox;
     } finally {
       signal.removeEventListener("abort", leave);
       this.#end(session);
-      await reading;
     }
   }
 
@@ -152,7 +152,7 @@ export class Sessions {
   async #read(session: Session, requests: AsyncIterable<ConnectRequest>, signal: AbortSignal): Promise<void> {
     try {
       for await (const { message } of requests) {
-        if (signal.aborted) return;
+        if (signal.aborted || this.#sessions.get(session.cluster) !== session) return;
         await this.#handle(session, message, signal);
       }
     } catch (thrown) {
