@@ -35,8 +35,5 @@ export interface CacheHead {
   readonly targets: ReadonlyMap<string, TargetMemory>;
 }
 
-/** Name of the entry with the signed desired state. */
-export const desiredEntry = "desired";
-
 /** The head of a cache that holds nothing. */
 export const emptyHead: CacheHead = { highWater: 0n, entries: new Map(), pieces: new Map(), targets: new Map() };

@@ -61,7 +61,10 @@ export class KubeSecrets implements SecretStore {
     const query = new URLSearchParams({ labelSelector: `${partLabel}=${part}` });
     // Names only: the content may be many megabytes.
     const accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
-    const answer = await this.#client.send({ method: "GET", path: `${this.#path("")}?${query.toString()}`, accept }, signal);
+    const answer = await this.#client.send(
+      { method: "GET", path: `${this.#path("")}?${query.toString()}`, accept },
+      signal,
+    );
     const list = this.#checked<{ items: readonly SecretBody[] | null }>(answer, "list", "");
     return (list.items ?? []).map(({ metadata }) => metadata.name);
   }

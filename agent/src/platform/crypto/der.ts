@@ -1,6 +1,6 @@
 /** The few pieces of DER (X.690) that a PKCS#10 request is made of. */
 
-/** Tag, length, content. */
+/** Any element: tag, length, content. */
 export function element(tag: number, ...parts: readonly Uint8Array[]): Uint8Array {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const head = length < 0x80 ? [tag, length] : [tag, ...longLength(length)];
@@ -20,6 +20,7 @@ function longLength(length: number): number[] {
   return [0x80 | octets.length, ...octets];
 }
 
+/** A sequence of elements. */
 export const sequence = (...parts: readonly Uint8Array[]): Uint8Array => element(0x30, ...parts);
 
 /** A non-negative integer below 128. */
