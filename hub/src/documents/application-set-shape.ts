@@ -15,7 +15,7 @@ import {
 } from "./shape.ts";
 
 /** A Kubernetes label selector. */
-export const labelSelectorShape: StructShape = struct({
+const labelSelectorShape: StructShape = struct({
   matchLabels: stringMap,
   matchExpressions: list(struct({ key: keep(string), operator: keep(string), values: strings })),
 });
@@ -47,7 +47,7 @@ const terminal = {
 const selector = { selector: pointer(labelSelectorShape) };
 
 /** One entry of a matrix or merge within a matrix or merge: no further nesting. */
-export const terminalGeneratorShape: StructShape = struct({ ...terminal, ...selector });
+const terminalGeneratorShape: StructShape = struct({ ...terminal, ...selector });
 
 /** A matrix within a matrix or merge. */
 export const nestedMatrixShape: StructShape = struct({ generators: keep(list(terminalGeneratorShape)) });
@@ -74,7 +74,7 @@ const step = struct({
 });
 
 /** An ApplicationSet's `spec`. */
-export const applicationSetSpecShape: StructShape = struct({
+const applicationSetSpecShape: StructShape = struct({
   goTemplate: bool,
   generators: keep(list(generatorShape)),
   template: keep(templateShape),

@@ -126,7 +126,7 @@ const syncPolicy = struct({
 });
 
 /** An Application's `spec`. */
-export const applicationSpecShape: StructShape = struct({
+const applicationSpecShape: StructShape = struct({
   source: pointer(source),
   destination: keep(destinationShape),
   project: keep(string),

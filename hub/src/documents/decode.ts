@@ -45,7 +45,7 @@ export function pathText(path: FieldPath): string {
 }
 
 /** The value Go's zero value is written as, where a field is always written. */
-export function zeroOf(shape: Shape): Json {
+function zeroOf(shape: Shape): Json {
   switch (shape.kind) {
     case "string":
       return "";

@@ -44,7 +44,10 @@ test("one bad document leaves its neighbours and names its line", () => {
   assert.equal(documents.length, 2);
   const texts = faults.map(faultText);
   assert.match(texts[0] ?? "", /^fleet\/apps\.yaml:17, field spec\.project: spec\.project must be text; found a list/);
-  assert.match(texts[1] ?? "", /^fleet\/apps\.yaml:23: expected one of ApplicationSet.*found "?ConfigMap.*unknown-kind/);
+  assert.match(
+    texts[1] ?? "",
+    /^fleet\/apps\.yaml:23: expected one of ApplicationSet.*found "?ConfigMap.*unknown-kind/,
+  );
   assert.match(texts[2] ?? "", /^fleet\/apps\.yaml:2[67]:.*bad-yaml/);
   assert.match(texts[3] ?? "", /^fleet\/apps\.yaml:28: Application has apiVersion argoproj\.io\/v1alpha1/);
   assert.match(texts[4] ?? "", /^fleet\/apps\.yaml:42, field metadata\.name: .*DNS name/);

@@ -5,7 +5,7 @@ const groupKind = struct({ group: keep(string), kind: keep(string) });
 const groupKindName = struct({ group: keep(string), kind: keep(string), name: string });
 
 /** An AppProject's `spec`. */
-export const projectSpecShape: StructShape = struct({
+const projectSpecShape: StructShape = struct({
   sourceRepos: strings,
   destinations: list(destinationShape),
   description: string,

@@ -15,9 +15,6 @@ export const childShape: StructShape = {
   ]),
 };
 
-/** Renders every text of a second child over an element of the first. */
-export type Interpolate = (params: Params) => JsonObject;
-
 const compiled = new WeakMap<JsonObject, Compiled>();
 
 /**

@@ -14,7 +14,7 @@ import { generateMerge, type MergeGenerator } from "./merge.ts";
 import { compileSelector } from "./selector.ts";
 
 /** The generators of an entry, in the order in which Argo CD runs them. */
-export const generatorKinds = [
+const generatorKinds = [
   "list",
   "clusters",
   "git",
@@ -25,7 +25,7 @@ export const generatorKinds = [
   "merge",
   "plugin",
 ] as const;
-export type GeneratorKind = (typeof generatorKinds)[number];
+type GeneratorKind = (typeof generatorKinds)[number];
 
 /** What one generator of an entry gave. */
 export interface Generated {

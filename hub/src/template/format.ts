@@ -1,4 +1,3 @@
-import { isAscii, runes } from "./bytes.ts";
 import { floatText } from "./float.ts";
 import { pad, padFloat, padHex, padInteger, padUnicode, plainSpec, type Spec, truncate } from "./pad.ts";
 import { quoteGo, quoteRune } from "./quote.ts";
@@ -192,7 +191,7 @@ function badVerb(value: Value, verb: string): string {
 }
 
 /** One operand under a verb. */
-export function printArgument(value: Value, verb: string, spec: Spec): string {
+function printArgument(value: Value, verb: string, spec: Spec): string {
   if (verb === "T") return pad(truncate(typeOf(value), spec), spec);
   if (value === undefined || value === null) return verb === "v" ? pad("<nil>", spec) : badVerb(value, verb);
   return printValue(value, verb, spec);
@@ -321,9 +320,4 @@ function printMap(value: GoMap, verb: string, spec: Spec): string {
 
 function printElement(value: Value, verb: string, spec: Spec): string {
   return value === undefined ? "<nil>" : printValue(value, verb, spec);
-}
-
-/** How many characters a text has; Go counts a bad byte as one. */
-export function characterCount(text: string): number {
-  return isAscii(text) ? text.length : runes(text).length;
 }

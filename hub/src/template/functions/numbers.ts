@@ -72,7 +72,7 @@ export function toInt64(value: Value): bigint {
 }
 
 /** As spf13/cast makes a float64 of anything; what is no number is 0. */
-export function toFloat64(value: Value): number {
+function toFloat64(value: Value): number {
   if (value instanceof GoInt) return Number(value.value);
   if (typeof value === "number") return value;
   if (typeof value === "boolean") return value ? 1 : 0;

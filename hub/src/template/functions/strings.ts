@@ -104,7 +104,7 @@ export function strval(value: Value): string {
 }
 
 /** Sprig's strslice. */
-export function stringList(value: Value): string[] {
+function stringList(value: Value): string[] {
   if (value instanceof GoList) return present(value.items).map(strval);
   return value === null || value === undefined ? [] : [strval(value)];
 }
@@ -149,7 +149,7 @@ function lowerCharacter(character: string): string {
 }
 
 /** Go's strings.ToUpper: one character for one. */
-export function goUpper(value: string): string {
+function goUpper(value: string): string {
   return isAscii(value) ? value.toUpperCase() : mapCharacters(value, upperCharacter);
 }
 
@@ -304,7 +304,7 @@ function replaceAll(
 }
 
 /** Go's strings.SplitN; an empty separator splits after each character. */
-export function splitText(value: string, separator: string, limit: number): string[] {
+function splitText(value: string, separator: string, limit: number): string[] {
   if (limit === 0) return [];
   const parts = separator === "" ? [...value] : value.split(separator);
   if (limit < 0 || parts.length <= limit) return parts;
