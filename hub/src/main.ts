@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { type Clock, Fault, faultText, systemChance, systemClock } from "@capstan/proto";
 import { AgentService } from "@capstan/proto/agent";
 import { FleetService } from "@capstan/proto/fleet";
+import { RolloutService } from "@capstan/proto/rollout";
 import { SystemService } from "@capstan/proto/system";
 import { agentService } from "./api/agent-service.ts";
 import { auditReach, readAudit } from "./api/audit-reader.ts";
@@ -48,6 +49,7 @@ import {
 } from "./platform/stores/rooms.ts";
 import { rootReader } from "./platform/stores/roots.ts";
 import { bundleVault } from "./platform/stores/vault.ts";
+import { peopleServices, worldOf } from "./services.ts";
 import { readPush } from "./sources/webhook.ts";
 import { TemplateEngine } from "./template/engine.ts";
 
@@ -133,6 +135,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     assertLeading: () => assertLeading(hub),
   });
   const seen = clusterSources(hub);
+  const people = peopleServices(worldOf(hub, { clock, bundles: vault, newId: randomId }), calls);
   const services = [
     fleetService({
       ...seen,
@@ -154,6 +157,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
       forget: (cluster, stop) => hub.forget(cluster, stop),
       effects: () => [],
     }),
+    ...people.services,
     systemService({
       calls,
       authorise,
@@ -183,7 +187,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
       assertLeading: () => assertLeading(hub),
     }),
   ];
-  const described = [AgentService, FleetService, SystemService];
+  const described = [AgentService, FleetService, RolloutService, SystemService];
   const credentials = new AskingCredentials(await readTls(files));
   const grpc = await startGrpcServer({
     address: config.listen.address,

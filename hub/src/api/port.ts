@@ -21,7 +21,7 @@ import type {
   RunState,
   VerbResult,
 } from "../rollout/model.ts";
-import type { Repository, SourceState } from "../sources/model.ts";
+import type { SourceState } from "../sources/model.ts";
 import type { ClusterStatus } from "../status/model.ts";
 import type { Change, TargetContent } from "../targets/content.ts";
 
@@ -100,7 +100,7 @@ export interface RolloutsView {
     signal: AbortSignal,
   ): Promise<RunState>;
   /** Lets the wanted release of a lane go, once. */
-  release(key: LaneKey): Digest | undefined;
+  release(key: LaneKey, by: string): Digest | undefined;
   rollBack(
     key: LaneKey,
     request: { readonly scope: RollbackScope; readonly to: string | undefined },
@@ -141,13 +141,6 @@ export interface RepositoriesView {
   current(repositoryURL: string, revision: string): SourceState | undefined;
   faultOf(repositoryURL: string, revision: string): Fault | undefined;
   settle(repositoryURL: string, signal: AbortSignal): Promise<void>;
-  /** Every revision that somebody watches. */
-  watched(): readonly {
-    readonly repository: Repository;
-    readonly revision: string;
-    readonly state: SourceState | undefined;
-    readonly fault: Fault | undefined;
-  }[];
 }
 
 /** Live questions to agents. */

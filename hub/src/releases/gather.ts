@@ -3,7 +3,7 @@ import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject, JsonObject } from "../documents/model.ts";
 import type { ElementFault, GenerateResult } from "../generators/model.ts";
 import type { RenderRequest } from "../render/model.ts";
-import { careful, parseStrategy, type Strategy } from "../rollout/strategy.ts";
+import { parseStrategy, type Strategy } from "../rollout/strategy.ts";
 import type { Candidate } from "../targets/model.ts";
 import { sourcesOf } from "./content.ts";
 import type { OwnerState } from "./model.ts";
@@ -15,6 +15,8 @@ export interface GatherWorld {
   readonly generate: Generate;
   readonly sources: SourceView;
   readonly trees: Trees;
+  /** Of a set that names none. */
+  readonly strategy: Strategy;
   clusters(): readonly Cluster[];
   projects(): ReadonlyMap<string, AppProject>;
   /** Told of every repository and revision that is read; may name another revision to read instead. */
@@ -31,12 +33,12 @@ export interface Gathered {
 }
 
 /** A standalone Application is its own only candidate. */
-export function gatherApplication(application: Application): Gathered {
+export function gatherApplication(application: Application, strategy: Strategy): Gathered {
   return {
     kind: "Application",
     candidates: [{ application, set: "", madeBy: "" }],
     result: { faults: [], complete: true, conditions: [], heldNames: [] },
-    strategy: careful(),
+    strategy,
     summary: "standalone",
   };
 }
@@ -69,7 +71,7 @@ export async function gatherSet(
         madeBy: `${trace.generator} ${JSON.stringify(trace.element, bigints)}`,
       })),
       result,
-      strategy: parseStrategy(set.spec.strategy).strategy,
+      strategy: parseStrategy(set.spec.strategy, world.strategy).strategy,
       summary: setSummary(set.spec.generators, result.applications.length),
     };
   }

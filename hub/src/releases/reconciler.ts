@@ -13,7 +13,7 @@ import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
 import type { RenderRequest } from "../render/model.ts";
 import type { Cause } from "../rollout/model.ts";
-import { careful } from "../rollout/strategy.ts";
+import type { Strategy } from "../rollout/strategy.ts";
 import type { RepositoryKey } from "../sources/model.ts";
 import type { HashText, StoredBundleRef } from "../targets/content.ts";
 import { Destinations } from "../targets/destination.ts";
@@ -41,6 +41,8 @@ export interface ReleasesOptions {
   readonly bundles: BundleKeeper;
   readonly standing: StandingView;
   readonly defaults: ContentDefaults;
+  /** Of a set that names none. */
+  readonly strategy: Strategy;
   readonly hash: HashText;
   /** Renders under way at once, of all owners. */
   readonly concurrency: number;
@@ -174,7 +176,7 @@ export class ReleasesReconciler {
         filled: [],
         kept: [],
         emptied: [...new Set(standing.map(({ lane }) => lane))],
-        strategy: before?.lanes[0]?.strategy ?? careful(),
+        strategy: before?.lanes[0]?.strategy ?? this.#options.strategy,
         cause: () => ({ commit: "", author: "", subject: `${owner} was deleted`, repository: "", committedAt: 0 }),
         hash: this.#options.hash,
       }),
@@ -191,7 +193,7 @@ export class ReleasesReconciler {
     if (set === undefined && application === undefined) return undefined;
     const gathered =
       set === undefined
-        ? gatherApplication(application as Application)
+        ? gatherApplication(application as Application, this.#options.strategy)
         : await gatherSet(owner, set, this.#world(owner, repositories));
     return gathered === "fetching" ? "fetching" : { ...gathered, owner, repositories };
   }

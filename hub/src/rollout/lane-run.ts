@@ -31,8 +31,8 @@ export interface Lane {
   /** Runs before it, newest first, at most ten. */
   past: KeptRun[];
   pin: Pin | undefined;
-  /** The release that a person lets go though the lane is not automated. */
-  released: Digest | undefined;
+  /** The release that a person lets go, once: the lane is not automated, or its last run ended badly. */
+  released: { readonly release: Digest; readonly by: string } | undefined;
   /** Work on the lane happens one after the other. */
   turn: Promise<unknown>;
 }

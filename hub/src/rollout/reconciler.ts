@@ -10,7 +10,7 @@ import {
   type Outcome,
 } from "@capstan/proto";
 import { OperationSchema, Removal } from "@capstan/proto/desired";
-import type { Change as DesiredChange } from "../targets/content.ts";
+import type { Change as DesiredChange, TargetContent } from "../targets/content.ts";
 import { factsOf } from "./facts.ts";
 import { isOver } from "./fold.ts";
 import { contentIn, type KeptRun, type Lane, olderRelease, requireRun, type Wanted } from "./lane-run.ts";
@@ -142,13 +142,19 @@ export class RolloutReconciler {
     });
   }
 
-  /** Lets the wanted release of a lane without automated sync go. */
-  release(key: LaneKey): Digest | undefined {
+  /** Lets the wanted release of a lane go, once: without automated sync, or again after a run that ended badly. */
+  release(key: LaneKey, by: string): Digest | undefined {
     const lane = this.#log.find(key);
     if (lane?.wanted === undefined) return undefined;
-    lane.released = lane.wanted.release.id;
+    lane.released = { release: lane.wanted.release.id, by };
     this.#loop.add(key);
-    return lane.released;
+    return lane.released.release;
+  }
+
+  /** A content that the lane's wanted release or one of its last runs names. */
+  contentOf(key: LaneKey, content: Digest): TargetContent | undefined {
+    const lane = this.#log.find(key);
+    return lane === undefined ? undefined : contentIn(lane, content);
   }
 
   /** Takes a lane back: a new run to older bytes, and a pin. */
@@ -239,11 +245,12 @@ export class RolloutReconciler {
 
   #mayMove(lane: Lane, wanted: Wanted): boolean {
     if (pinned(lane.pin, wanted.release.id) !== null) return false;
-    if (!wanted.automated && lane.released !== wanted.release.id && !onlyRemoves(wanted)) return false;
+    const released = lane.released?.release === wanted.release.id;
+    if (!wanted.automated && !released && !onlyRemoves(wanted)) return false;
     const last = lane.run?.state;
     // What ended badly is not tried again by itself: the same content needs a person, or something new.
     const ended = last !== undefined && isOver(last.status) && last.plan.release === wanted.release.id;
-    return !ended || !["Aborted", "Failed", "RolledBack", "RollbackFailed"].includes(last.status.phase);
+    return !ended || released || !["Aborted", "Failed", "RolledBack", "RollbackFailed"].includes(last.status.phase);
   }
 
   async #openRelease(lane: Lane, wanted: Wanted, signal: AbortSignal): Promise<void> {
@@ -251,13 +258,15 @@ export class RolloutReconciler {
     const last = lane.run?.state;
     const same = last?.plan.release === wanted.release.id;
     if (same && last.status.phase.startsWith("Succeeded") && this.#isAsDecided(lane, wanted)) return;
+    const actor = lane.released?.release === wanted.release.id ? lane.released.by : "capstan";
+    lane.released = undefined;
     await this.#log.open(
       lane,
       {
         run: this.#runId(lane, now),
         origin: { kind: "release" },
         now,
-        actor: "capstan",
+        actor,
         reason: wanted.release.cause.subject,
         release: wanted.release,
         previous: last?.plan.release ?? null,

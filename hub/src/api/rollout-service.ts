@@ -1,0 +1,197 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Fault } from "@capstan/proto";
+import { type Change, ListResultSchema } from "@capstan/proto/common";
+import { RollbackScope, RolloutService, type RolloutView, RolloutViewSchema } from "@capstan/proto/rollout";
+import { isOver } from "../rollout/fold.ts";
+import { type LaneKey, parseRunId, type RunState, type RollbackScope as Scope } from "../rollout/model.ts";
+import { abort, pause, resume, retry } from "../rollout/verbs.ts";
+import { type Calls, checkEtag } from "./call.ts";
+import { oneLane } from "./names.ts";
+import { page } from "./page.ts";
+import type { LaneStanding, World } from "./port.ts";
+import { masked } from "./read-mask.ts";
+import { pinView, rolloutEtag, rolloutView } from "./rollout-views.ts";
+import type { Seen, Sight } from "./seen.ts";
+import { type CallContext, type Served, serve } from "./service.ts";
+import { watch } from "./watch.ts";
+
+/** What the rollouts' service needs. */
+export interface RolloutServiceOptions {
+  readonly calls: Calls;
+  readonly world: World;
+  readonly sight: Sight;
+}
+
+interface Found {
+  readonly key: LaneKey;
+  readonly standing: LaneStanding;
+  readonly run: RunState;
+}
+
+const scopes: Record<number, Scope> = {
+  [RollbackScope.FAILED]: "failed",
+  [RollbackScope.STAGE]: "stage",
+  [RollbackScope.TOUCHED]: "touched",
+  [RollbackScope.ALL]: "all",
+};
+
+/** `RolloutService`. */
+export function rolloutService({ calls, world, sight }: RolloutServiceOptions): Served {
+  const act = async (
+    context: CallContext,
+    { id, change, name }: { readonly id: string; readonly change: Change | undefined; readonly name: string },
+    verb: Parameters<World["rollouts"]["act"]>[1],
+  ) => {
+    const found = findRun(id, sight.now());
+    const mutation = { action: `rollout.${name}`, resource: `rollout/${found.run.plan.run}`, change };
+    return calls.change(context, mutation, async (caller, signal) => {
+      checkEtag(change, rolloutEtag(found.run), `rollout ${found.run.plan.run}`);
+      expectNewest(found);
+      const intent = { actor: caller.name, reason: change?.reason ?? "" };
+      if (change?.dryRun === true) {
+        const { state } = verb(found.run, { ...intent, now: world.clock.now() });
+        return { rollout: shown({ ...found, run: state }, sight.now()) };
+      }
+      const run = await world.rollouts.act(found.key, verb, intent, signal);
+      return { rollout: shownAfter(found.key, run, sight) };
+    });
+  };
+  return serve(RolloutService, {
+    async listRollouts({ options, lane, all }, context) {
+      calls.look(context, "rollout.list", "rollout");
+      const seen = sight.now();
+      const { items, nextPageToken, total } = page(runsOf(seen, { lane, all }), listable, options, {
+        orders: { started: ({ run }) => run.plan.plannedAt, lane: ({ run }) => seen.text(run.plan.lane) },
+        fallback: "-started",
+      });
+      const views = items.map((each) => shown(each, seen));
+      const result = create(ListResultSchema, { nextPageToken, total, asOf: timestampFromMs(world.clock.now()) });
+      return { rollouts: masked(RolloutViewSchema, views, options), result };
+    },
+    async getRollout({ id }, context) {
+      calls.look(context, "rollout.get", `rollout/${id}`);
+      const seen = sight.now();
+      return { rollout: shown(findRun(id, seen), seen) };
+    },
+    async *watchRollouts({ options, id }, context) {
+      calls.look(context, "rollout.watch", id === "" ? "rollout" : `rollout/${id}`);
+      if (id !== "") findRun(id, sight.now());
+      const list = () => {
+        const seen = sight.now();
+        const found = id === "" ? runsOf(seen, { lane: "", all: false }) : watchedRuns(id, seen);
+        return found.map((each) => shown(each, seen));
+      };
+      const view = (rollout: RolloutView) => ({ id: rollout.id });
+      for await (const { type, item, id: gone, token } of watch(world.changes, list, view, options, context.signal)) {
+        const rollout = item ?? (gone === undefined ? undefined : { id: gone });
+        yield { type, token, ...(rollout === undefined ? {} : { rollout }) };
+      }
+    },
+    pauseRollout: async ({ id, change }, context) => act(context, { id, change, name: "pause" }, pause),
+    resumeRollout: async ({ id, change }, context) => act(context, { id, change, name: "resume" }, resume),
+    abortRollout: async ({ id, change }, context) => act(context, { id, change, name: "abort" }, abort),
+    async retryRollout({ id, failed, deferred, change }, context) {
+      const which = deferred && !failed ? ("deferred" as const) : ("failed" as const);
+      return act(context, { id, change, name: "retry" }, (state, intent) => {
+        const first = retry(state, intent, which);
+        if (!failed || !deferred) return first;
+        const second = retry(first.state, intent, "deferred");
+        return { state: second.state, transitions: [...first.transitions, ...second.transitions] };
+      });
+    },
+    async rollBack({ lane, release, scope, change }, context) {
+      const found = findRun(lane, sight.now());
+      const mutation = { action: "rollout.rollback", resource: `rollout/${found.run.plan.run}`, change };
+      return calls.change(context, mutation, async (caller, signal) => {
+        checkEtag(change, rolloutEtag(found.run), `rollout ${found.run.plan.run}`);
+        expectNewest(found);
+        if (change?.dryRun === true) return { rollout: shown(found, sight.now()) };
+        const request = { scope: scopes[scope] ?? "touched", to: release === "" ? undefined : release };
+        const intent = { actor: caller.name, reason: change?.reason ?? "" };
+        const { run, pin } = await world.rollouts.rollBack(found.key, request, intent, signal);
+        return { rollout: shownAfter(found.key, run, sight), pin: pinView(pin, standingOf(found.key, sight.now())) };
+      });
+    },
+    async unpinLane({ lane, change }, context) {
+      const seen = sight.now();
+      const key = oneLane(lane, seen);
+      const mutation = { action: "lane.unpin", resource: `lane/${key}`, change };
+      return calls.change(context, mutation, async (_caller, signal) => {
+        if (seen.lane(key)?.pin === undefined) {
+          throw new Fault("not-now", { message: `${seen.text(key)} is not pinned.`, next: "Nothing is to be done." });
+        }
+        const wanted = change?.dryRun === true ? seen.lane(key)?.wanted : await world.rollouts.unpin(key, signal);
+        if (wanted === undefined) return {};
+        const { id, cause } = wanted.release;
+        const { repository: source, commit, author, subject } = cause;
+        return { wanted: { id, source, commit, author, subject } };
+      });
+    },
+  });
+}
+
+function listable({ run }: Found) {
+  const { namespace = "" } = /^(?<namespace>[^/]*)\//.exec(run.plan.lane)?.groups ?? {};
+  return { id: run.plan.run, namespace };
+}
+
+/** Runs of all lanes, or of one: those that go, or all that are remembered. */
+function runsOf(seen: Seen, { lane, all }: { readonly lane: string; readonly all: boolean }): readonly Found[] {
+  const keys = lane === "" ? seen.lanes : [oneLane(lane, seen)];
+  return keys.flatMap((key) => {
+    const standing = seen.lane(key);
+    if (standing === undefined) return [];
+    const runs = [standing.run, ...standing.past].filter((run) => run !== undefined);
+    return runs.filter((run) => all || !isOver(run.status)).map((run) => ({ key, standing, run }));
+  });
+}
+
+/** Of a run: it alone; of a lane: its newest run, whichever that is by then. */
+function watchedRuns(id: string, seen: Seen): readonly Found[] {
+  try {
+    return [findRun(id, seen)];
+  } catch {
+    return [];
+  }
+}
+
+/** A run by its id, or a lane's newest. Throws `not-found`, or `bad-input` where the name may mean several. */
+export function findRun(id: string, seen: Seen): Found {
+  const ofRun = /^[a-z0-9][a-z0-9-]{0,99}$/.test(id) ? seen.world.rollouts.laneOf(parseRunId(id)) : undefined;
+  const key = ofRun ?? oneLane(id, seen);
+  const standing = standingOf(key, seen);
+  const runs = [standing.run, ...standing.past];
+  const run = ofRun === undefined ? standing.run : runs.find((each) => each?.plan.run === id);
+  if (run !== undefined) return { key, standing, run };
+  throw new Fault("not-found", {
+    message: ofRun === undefined ? `${seen.text(key)} has never been rolled out.` : `no rollout ${id} is remembered.`,
+    next: "See: capstan rollout list --all",
+  });
+}
+
+function standingOf(key: LaneKey, seen: Seen): LaneStanding {
+  const standing = seen.lane(key);
+  if (standing !== undefined) return standing;
+  throw new Fault("not-found", { message: `${seen.text(key)} has never been rolled out.` });
+}
+
+function expectNewest({ run, standing }: Found): void {
+  if (run === standing.run) return;
+  throw new Fault("not-now", {
+    message: `${run.plan.run} is not the newest rollout of its lane: ${standing.run?.plan.run ?? "none"} is.`,
+    next: "Name the newest one, or the lane.",
+  });
+}
+
+function shown({ run, standing }: Found, seen: Seen): RolloutView {
+  return rolloutView(run, standing, seen);
+}
+
+/** The run as it is after a verb. */
+function shownAfter(key: LaneKey, run: RunState, sight: Sight): RolloutView {
+  const seen = sight.now();
+  const standing = standingOf(key, seen);
+  const now = [standing.run, ...standing.past].find((each) => each?.plan.run === run.plan.run) ?? run;
+  return rolloutView(now, standing, seen);
+}
