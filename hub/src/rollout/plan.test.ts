@@ -7,7 +7,7 @@ import { begin } from "./fold.ts";
 import { type Facts, laneKey, type PlanInput, parseRunId, type ReleaseTarget } from "./model.ts";
 import { plan, releaseId } from "./plan.ts";
 import { step } from "./step.ts";
-import { allAtOnce, careful, parseStrategy } from "./strategy.ts";
+import { allAtOnce, careful, fleetStrategy, parseStrategy } from "./strategy.ts";
 import { start } from "./verbs.ts";
 
 const hash = (text: string) => `sha256:${createHash("sha256").update(text).digest("hex")}` as Digest;
@@ -143,6 +143,15 @@ test("strategies that Argo CD calls invalid are refused with what to write; bad 
   assert.equal(warnings.length, 1);
   assert.equal(parseStrategy(undefined).strategy.name, "careful");
   assert.equal(parseStrategy({ type: "AllAtOnce" }).strategy.name, "AllAtOnce");
+});
+
+test("the fleet's own default and its times hold for every set that says nothing else", () => {
+  const fleet = fleetStrategy({ strategy: "AllAtOnce", stableForMs: 100, healthDeadlineMs: 5_000 });
+  assert.equal(parseStrategy(undefined, fleet).strategy, fleet);
+  assert.equal(fleet.name, "AllAtOnce");
+  const { strategy } = parseStrategy({ type: "RollingSync", rollingSync: { steps: [{}] } }, fleet);
+  assert.equal(strategy.name, "RollingSync");
+  assert.deepEqual([strategy.stableForMs, strategy.progressDeadlineMs], [100, 5_000]);
 });
 
 test("1,000 clusters of 200 targets are planned within half a second", () => {

@@ -66,6 +66,19 @@ export function allAtOnce(): Strategy {
   return { name: "AllAtOnce", shape: { kind: "all" }, ...base, ...free };
 }
 
+/** What the fleet's owner sets for all sets without a strategy of their own (`defaults:` in the hub's config). */
+export interface FleetStrategy {
+  readonly strategy: "careful" | "AllAtOnce";
+  readonly stableForMs: number;
+  readonly healthDeadlineMs: number;
+}
+
+/** The fleet's default strategy as its owner set it. */
+export function fleetStrategy({ strategy, stableForMs, healthDeadlineMs }: FleetStrategy): Strategy {
+  const shape = strategy === "careful" ? careful() : allAtOnce();
+  return { ...shape, stableForMs, progressDeadlineMs: healthDeadlineMs };
+}
+
 /** Of a rollback, and of a retry: everything at once, whatever fails, and 5 s of health are enough. */
 export function rollbackStrategy(of: Strategy): Strategy {
   const free = { maxFailures: null, onFailure: "continue", maxConcurrency: null } as const;
@@ -86,15 +99,19 @@ export interface ParsedStrategy {
 }
 
 /**
- * `spec.strategy` of an ApplicationSet, unmodified; undefined: the fleet's default.
+ * `spec.strategy` of an ApplicationSet, unmodified; undefined: the fleet's default. Its times hold for all.
  * Throws `bad-input` where Argo CD would report an invalid rollout config.
  */
 export function parseStrategy(spec: JsonObject | undefined, fallback: Strategy = careful()): ParsedStrategy {
   if (spec === undefined) return { strategy: fallback, warnings: [] };
   const type = spec["type"];
   if (type === undefined || type === "") return { strategy: fallback, warnings: [] };
-  if (type === "AllAtOnce") return { strategy: allAtOnce(), warnings: [] };
-  if (type === "RollingSync") return rollingSync(spec["rollingSync"]);
+  const { stableForMs, progressDeadlineMs } = fallback;
+  if (type === "AllAtOnce") return { strategy: { ...allAtOnce(), stableForMs, progressDeadlineMs }, warnings: [] };
+  if (type === "RollingSync") {
+    const { strategy, warnings } = rollingSync(spec["rollingSync"]);
+    return { strategy: { ...strategy, stableForMs, progressDeadlineMs }, warnings };
+  }
   throw bad("type", `expected AllAtOnce or RollingSync, found ${JSON.stringify(type)}.`, "Write one of the two.");
 }
 
