@@ -18,14 +18,15 @@ import type { GuardStore } from "./guard/port.ts";
 import { type DeskOptions, IdentityDesk } from "./identity/desk.ts";
 import type { IdentityStore, PeerIdentity } from "./identity/port.ts";
 import type { Term } from "./leader/model.ts";
-import type { Admit } from "./releases/candidates.ts";
 import type { OwnerState } from "./releases/model.ts";
 import type { Generate, Renderer, RenderMemory } from "./releases/port.ts";
 import { ReleasesReconciler } from "./releases/reconciler.ts";
+import { windowChanges } from "./releases/windows.ts";
 import { splitLane } from "./rollout/facts.ts";
 import { type LaneKey, type RunState, type Transition } from "./rollout/model.ts";
 import type { RolloutStore } from "./rollout/port.ts";
 import { RolloutReconciler } from "./rollout/reconciler.ts";
+import { fleetStrategy } from "./rollout/strategy.ts";
 import type { Sources } from "./sources/port.ts";
 import { parseRepository } from "./sources/repository.ts";
 import type { StatusStore } from "./status/port.ts";
@@ -44,7 +45,6 @@ export interface HubPorts {
   readonly sources: Sources;
   readonly roots: RootReader;
   readonly generate: Generate;
-  readonly admit: Admit;
   readonly renderer: Renderer;
   readonly crypto: DesiredCrypto;
   readonly vault: BundleVault;
@@ -383,18 +383,18 @@ export class Hub {
   }
 
   #makeReleases(): ReleasesReconciler {
-    const { clock, chance, sources, generate, admit, renderer, vault, stores, config } = this.ports;
+    const { clock, chance, sources, generate, renderer, vault, stores, config } = this.ports;
     return new ReleasesReconciler({
       clock,
       chance,
       sources,
       generate,
-      admit,
       renderer,
       memory: stores.renders,
       bundles: vault,
       standing: this.distribution.standing,
       defaults: config.defaults,
+      strategy: fleetStrategy(config.defaults),
       hash: (text) => this.#hash(text),
       concurrency: config.render.processes,
       set: (owner) => this.#view(owner, "ApplicationSet", asApplicationSet) as ApplicationSet | undefined,
@@ -427,6 +427,11 @@ export class Hub {
 
   #workedOut(state: OwnerState): void {
     for (const lane of state.lanes) this.rollouts.want(lane.key, lane);
+    for (const { cluster, target, windows } of windowChanges(state.lanes, (c, t) => this.distribution.target(c, t))) {
+      // What is about to be written says its own windows.
+      if (this.distribution.waiting(cluster, target) !== undefined) continue;
+      this.distribution.assign(cluster, target, { kind: "adjust", windows });
+    }
     this.#touch();
     for (const fault of [...state.faults, ...state.targetFaults.values()])
       this.#logFault(`release ${state.owner}`, fault);

@@ -91,7 +91,6 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     sources,
     roots: rootReader(sources),
     generate: (input) => generate(engine, input),
-    admit: () => [],
     renderer,
     crypto: desiredCrypto(signer, sealing),
     vault,

@@ -98,6 +98,11 @@ function put(draft: Draft, key: TargetKey, change: Change): boolean {
     );
     return true;
   }
+  if (change.kind === "adjust") {
+    if (before === undefined) return false;
+    draft.targets.set(key, create(DesiredTargetSchema, { ...before, windows: [...change.windows] }));
+    return true;
+  }
   const { target, bundle } = change.content;
   if (before !== undefined && isHeld(before, change, draft)) return false;
   draft.tombstones.delete(key);

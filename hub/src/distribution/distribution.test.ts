@@ -4,7 +4,13 @@ import { test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type ClusterId, type Digest, Fault, systemClock, type TargetKey } from "@capstan/proto";
-import { DesiredTargetSchema, Removal, SealedKeySchema, SignedDesiredStateSchema } from "@capstan/proto/desired";
+import {
+  DesiredTargetSchema,
+  Removal,
+  SealedKeySchema,
+  SignedDesiredStateSchema,
+  WindowSchema,
+} from "@capstan/proto/desired";
 import type { Change } from "../targets/content.ts";
 import { contentOf } from "../targets/content.ts";
 import { decodeDesired } from "./codec.ts";
@@ -211,4 +217,23 @@ test("a list past the inline limit becomes a bundle and comes back whole", async
   assert.ok(world.state(a)?.list !== undefined);
   await world.distribution.load(2n, world.stop.signal);
   assert.equal(world.distribution.held(a)?.targets.size, 6000);
+});
+
+test("other windows reach the cluster at once, without a new generation", async (t) => {
+  const world = new World();
+  t.after(() => world.stop.abort());
+  await world.distribution.load(1n, world.stop.signal);
+  void world.distribution.run(world.stop.signal);
+  world.distribution.assign(a, web, hold("one"));
+  let written = world.written(a);
+  await world.distribution.hail(a, { highWater: 0n, held: undefined }, world.stop.signal);
+  await written;
+  written = world.written(a);
+  const windows = [create(WindowSchema, { allow: false, schedule: "0 22 * * *" })];
+  world.distribution.assign(a, web, { kind: "adjust", windows });
+  await written;
+  const [target] = world.state(a)?.targets ?? [];
+  assert.equal(world.state(a)?.revision, 2n);
+  assert.equal(target?.generation, 1n);
+  assert.equal(target?.windows[0]?.schedule, "0 22 * * *");
 });

@@ -1,12 +1,10 @@
 import { Fault, type TargetKey, targetKey } from "@capstan/proto";
 import type { Cluster } from "../clusters/model.ts";
 import type { AppProject } from "../documents/model.ts";
-import { unsupported } from "../documents/unsupported.ts";
+import { unsupported, unsupportedInProject } from "../documents/unsupported.ts";
+import { admit } from "../projects/admit.ts";
 import type { Destinations } from "../targets/destination.ts";
 import type { Candidate, Refused, Target } from "../targets/model.ts";
-
-/** The project's word on an application: every rule that it breaks. */
-export type Admit = (project: AppProject, target: Candidate, cluster: Cluster) => readonly Fault[];
 
 /** What candidates are sorted with. */
 export interface SortInput {
@@ -14,7 +12,6 @@ export interface SortInput {
   readonly projects: ReadonlyMap<string, AppProject>;
   /** Who has the name already; undefined: nobody, or the owner itself. */
   rival(target: TargetKey): string | undefined;
-  readonly admit: Admit;
 }
 
 /** Candidates sorted: targets, those for the hub itself (app-of-apps), and those refused. */
@@ -60,8 +57,7 @@ function accept(candidate: Candidate, key: TargetKey, input: SortInput): Sorted[
     });
   }
   if (project !== undefined) {
-    const [first] = input.admit(project, candidate, destination);
-    if (first !== undefined) throw first;
+    checkProject(project, candidate, destination);
   }
   const { refused } = unsupported(application.spec);
   if (refused[0] !== undefined) {
@@ -71,4 +67,25 @@ function accept(candidate: Candidate, key: TargetKey, input: SortInput): Sorted[
     });
   }
   return { key, application, cluster: destination.id, set, madeBy, destination, project };
+}
+
+/** Where Argo CD's own documents live by default: its Applications need no permission of a project. */
+const homeNamespace = "argocd";
+
+/** Throws `not-allowed` with every rule of the project that the application breaks. */
+function checkProject(project: AppProject, { application }: Candidate, { argocd }: Cluster): void {
+  const { name, server, project: own } = argocd;
+  const refusals = admit(project, {
+    spec: application.spec,
+    destination: { name, server, ...(own === undefined ? {} : { project: own }) },
+    sourceNamespace: application.metadata.namespace,
+    homeNamespace,
+  });
+  const findings = unsupportedInProject(project.spec).refused;
+  if (refusals.length === 0 && findings.length === 0) return;
+  throw new Fault(refusals.length > 0 ? "not-allowed" : "unsupported", {
+    message: [...refusals.map(({ message }) => message), ...findings].join(" "),
+    where: { field: "spec.project" },
+    next: refusals[0]?.next ?? `Remove the field from project ${project.metadata.name} where it may do without.`,
+  });
 }

@@ -1,10 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { DesiredTargetSchema } from "@capstan/proto/desired";
+import { DesiredTargetSchema, type Window, WindowSchema } from "@capstan/proto/desired";
 import type { Application } from "../documents/model.ts";
+import { defaultServiceAccount } from "../projects/account.ts";
+import { windowsFor } from "../projects/windows.ts";
 import type { StoredBundleRef, TargetContent } from "../targets/content.ts";
 import { contentOf, type HashText } from "../targets/content.ts";
-import { applyPolicy, modeOf } from "../targets/policy.ts";
+import { applyPolicy, modeOf, parseDurationMs } from "../targets/policy.ts";
 import type { Sorted } from "./candidates.ts";
 
 /** What the fleet says where a project does not. */
@@ -35,6 +37,7 @@ export function targetContent(
       healthDeadline: durationFromMs(made.defaults.healthDeadlineMs),
       stableFor: durationFromMs(made.defaults.stableForMs),
       serviceAccount: serviceAccountOf(target, made.defaults.serviceAccount),
+      windows: windowsOf(target),
       destinationNamespace: spec.destination.namespace ?? "",
     }),
     made.bundle,
@@ -43,16 +46,28 @@ export function targetContent(
 }
 
 /** The project's account for this destination, else the fleet's; never the agent's own rights. */
-function serviceAccountOf(target: Sorted["targets"][number], fallback: string): string {
-  const namespace = target.application.spec.destination.namespace ?? "";
-  for (const rule of target.project?.spec.destinationServiceAccounts ?? []) {
-    const server = rule.server === "*" || rule.server === target.destination.argocd.server;
-    const within = rule.namespace === undefined || rule.namespace === "*" || rule.namespace === namespace;
-    if (!server || !within) continue;
-    const [first = "", second] = rule.defaultServiceAccount.split(":");
-    return second === undefined ? `${namespace}/${first}` : `${first}/${second}`;
-  }
-  return fallback;
+function serviceAccountOf({ application, destination, project }: Sorted["targets"][number], fallback: string): string {
+  if (project === undefined) return fallback;
+  const account = defaultServiceAccount(project.spec, {
+    server: destination.argocd.server,
+    namespace: application.spec.destination.namespace ?? "",
+    applicationNamespace: application.metadata.namespace,
+  });
+  return account === undefined ? fallback : `${account.namespace}/${account.name}`;
+}
+
+/** The project's windows that concern the target, for the agent to keep as well when it is alone. */
+function windowsOf({ application, destination, project }: Sorted["targets"][number]): Window[] {
+  if (project === undefined) return [];
+  const { name, server } = destination.argocd;
+  const windows = windowsFor(project.spec, {
+    application: application.metadata.name,
+    namespace: application.spec.destination.namespace ?? "",
+    cluster: { name, server },
+  });
+  return windows.map(({ duration, ...window }) =>
+    create(WindowSchema, { ...window, duration: durationFromMs(parseDurationMs(duration)) }),
+  );
 }
 
 /** Every source of an application that has something to read. */

@@ -2,10 +2,11 @@ import { type ClusterId, type Digest, Fault, parallel, type TargetKey } from "@c
 import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
 import type { Condition } from "../generators/model.ts";
+import type { Strategy } from "../rollout/strategy.ts";
 import type { HashText } from "../targets/content.ts";
 import { Destinations } from "../targets/destination.ts";
 import type { Target } from "../targets/model.ts";
-import { type Admit, type Sorted, sortCandidates } from "./candidates.ts";
+import { type Sorted, sortCandidates } from "./candidates.ts";
 import { type ContentDefaults, targetContent } from "./content.ts";
 import {
   elementFault,
@@ -64,11 +65,11 @@ export interface PreviewWorld {
   readonly sources: SourceView;
   readonly trees: Trees;
   readonly generate: Generate;
-  readonly admit: Admit;
   readonly renderer: Renderer;
   readonly memory: RenderMemory;
   readonly standing: StandingView;
   readonly defaults: ContentDefaults;
+  readonly strategy: Strategy;
   readonly hash: HashText;
   readonly concurrency: number;
   set(owner: string): ApplicationSet | undefined;
@@ -96,7 +97,6 @@ export async function preview(request: PreviewRequest, world: PreviewWorld, sign
         const holder = world.standing.ownerOf(target);
         return holder === undefined || holder === request.owner ? undefined : holder;
       },
-      admit: world.admit,
     });
     const faults = new Map<TargetKey, Fault>(sorted.refused.map(({ key, fault }) => [key, fault] as const));
     const targets = await parallel(sorted.targets, world.concurrency, (target) =>
@@ -128,7 +128,7 @@ async function candidates(
   const given = request.set !== undefined || request.application !== undefined;
   const application = given ? request.application : world.application(owner);
   const set = given ? request.set : world.set(owner);
-  if (set === undefined && application !== undefined) return gatherApplication(application);
+  if (set === undefined && application !== undefined) return gatherApplication(application, world.strategy);
   if (set === undefined) {
     throw new Fault("not-found", { message: `no set and no Application is called ${owner}.` });
   }

@@ -18,7 +18,7 @@ import type { RepositoryKey } from "../sources/model.ts";
 import type { HashText, StoredBundleRef } from "../targets/content.ts";
 import { Destinations } from "../targets/destination.ts";
 import { laneIdentity, laneSource, nameLanes } from "../targets/lanes.ts";
-import { type Admit, type Sorted, sortCandidates } from "./candidates.ts";
+import { type Sorted, sortCandidates } from "./candidates.ts";
 import { type ContentDefaults, targetContent } from "./content.ts";
 import { elementFault, type Gathered, gatherApplication, gatherSet, renderRequest, sourceless } from "./gather.ts";
 import { type Filled, groupLanes } from "./group.ts";
@@ -35,7 +35,6 @@ export interface ReleasesOptions {
   readonly chance: Chance;
   readonly sources: SourceView;
   readonly generate: Generate;
-  readonly admit: Admit;
   readonly renderer: Renderer;
   readonly memory: RenderMemory;
   readonly bundles: BundleKeeper;
@@ -145,7 +144,6 @@ export class ReleasesReconciler {
         const holder = this.#options.standing.ownerOf(target);
         return holder === undefined || holder === owner ? undefined : holder;
       },
-      admit: this.#options.admit,
     });
     const faults = new Map<TargetKey, Fault>(sorted.refused.map(({ key, fault }) => [key, fault] as const));
     await this.#takeLocal(sorted, pass, { faults, signal });

@@ -27,6 +27,8 @@ export interface TargetContent {
 /** What is to become of one target on one cluster. */
 export type Change =
   | { readonly kind: "hold"; readonly content: TargetContent; readonly operation?: DesiredTarget["operation"] }
+  /** Other windows for the content that it holds: at once, and no new generation. */
+  | { readonly kind: "adjust"; readonly windows: DesiredTarget["windows"] }
   | { readonly kind: "remove"; readonly removal: Removal; readonly reason: string; readonly approvedBy: string };
 
 /** sha256 of a text, handed in: hashing belongs to the platform. */
@@ -44,6 +46,8 @@ export function contentDigest(target: DesiredTarget, hash: HashText): Digest {
   delete bare.release;
   delete bare.operation;
   delete bare.windowOverride;
+  // Windows act at once and are no release (design §3.4).
+  bare.windows = [];
   if (bare.bundle !== undefined) {
     bare.bundle.chunks = 0;
     bare.bundle.keyId = "";
