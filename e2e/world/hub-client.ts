@@ -15,7 +15,7 @@ import { ApplicationService } from "@capstan/proto/application";
 import { FleetService } from "@capstan/proto/fleet";
 import { RolloutService } from "@capstan/proto/rollout";
 import { SystemService } from "@capstan/proto/system";
-import { type CallOptions, type ChannelCredentials, Client, credentials, Metadata } from "@grpc/grpc-js";
+import { type CallOptions, Client, credentials, Metadata } from "@grpc/grpc-js";
 
 /** One method: a unary one answers once, a watch answers until its signal aborts. */
 type Call<M extends DescMethod> = M["methodKind"] extends "server_streaming"
@@ -32,6 +32,11 @@ export interface HubCredential {
   readonly token: string;
 }
 
+/** The first admin's credential, from a hub's data folder. */
+export async function adminCredential(dataDir: string): Promise<HubCredential> {
+  return JSON.parse(await readFile(join(dataDir, "admin.json"), "utf8")) as HubCredential;
+}
+
 /** Milliseconds until a unary call gives up. */
 const patience = 10_000;
 
@@ -44,7 +49,9 @@ export class HubClient implements Disposable {
   readonly #client: Client;
 
   constructor(endpoint: string, credential: HubCredential) {
-    this.#client = new Client(endpoint, secure(credential.ca), { "grpc.initial_reconnect_backoff_ms": 100 });
+    this.#client = new Client(endpoint, credentials.createSsl(Buffer.from(pemOf(credential.ca))), {
+      "grpc.initial_reconnect_backoff_ms": 100,
+    });
     const metadata = new Metadata();
     metadata.set("authorization", `Bearer ${credential.token}`);
     this.fleet = serviceClient(FleetService, this.#client, metadata);
@@ -55,8 +62,7 @@ export class HubClient implements Disposable {
 
   /** With the first admin's credential, which the hub has written into its data folder. */
   static async admin(endpoint: string, dataDir: string): Promise<HubClient> {
-    const text = await readFile(join(dataDir, "admin.json"), "utf8");
-    return new HubClient(endpoint, JSON.parse(text) as HubCredential);
+    return new HubClient(endpoint, await adminCredential(dataDir));
   }
 
   [Symbol.dispose](): void {
@@ -64,10 +70,10 @@ export class HubClient implements Disposable {
   }
 }
 
-function secure(ca: string): ChannelCredentials {
-  const lines = ca.match(/.{1,64}/g) ?? [];
-  const pem = ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
-  return credentials.createSsl(Buffer.from(pem));
+/** A certificate (DER in base64) as PEM. */
+export function pemOf(certificate: string): string {
+  const lines = certificate.match(/.{1,64}/g) ?? [];
+  return ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
 }
 
 function serviceClient<S extends DescService>(service: S, client: Client, metadata: Metadata): ServiceClient<S> {

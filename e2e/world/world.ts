@@ -15,7 +15,7 @@ export interface WorldInit {
   /** `none` starts everything around a hub. */
   readonly hub?: Omit<HubInit, "tools" | "webhookSecret"> | "none";
   /** What the fleet repository holds at first; the sample by default. */
-  readonly files?: Files;
+  readonly files?: Files | ((repoURL: string) => Files);
   readonly tools?: Tools;
 }
 
@@ -54,7 +54,8 @@ export class World implements AsyncDisposable {
       const repoURL = await git.create(repositoryName);
       const repository = stack.use(await Repository.clone({ url: repoURL }));
       const declared = init.clusters.map(({ id, labels = {} }) => ({ id, labels }));
-      await repository.publish(init.files ?? fleetRepository({ repoURL, clusters: declared }), "The fleet");
+      const files = typeof init.files === "function" ? init.files(repoURL) : init.files;
+      await repository.publish(files ?? fleetRepository({ repoURL, clusters: declared }), "The fleet");
       const hub = init.hub === "none" ? undefined : stack.use(await startHub(init.hub ?? {}, tools, repoURL));
       if (hub !== undefined) {
         repository.onPush = githubWebhook({ url: `${hub.httpUrl}/webhook`, secret: webhookSecret });
@@ -124,6 +125,8 @@ export class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // First, and together: they would only complain of what goes next.
+    await Promise.allSettled([...this.clusters.values()].map(({ agent }) => agent?.[Symbol.asyncDispose]()));
     await this.#stack.disposeAsync();
   }
 }

@@ -1,0 +1,140 @@
+import type { TestContext } from "node:test";
+import type { GetFleetStatusResponse } from "@capstan/proto/fleet";
+import { ensureTools } from "../toolchain/tools.ts";
+import type { ClusterInit, WorldCluster } from "../world/cluster.ts";
+import type { HubConfigPart } from "../world/hub-process.ts";
+import { showLogsOnFailure } from "../world/process.ts";
+import { Recorder } from "../world/recorder.ts";
+import type { Files } from "../world/repository.ts";
+import { notYet, until } from "../world/wait.ts";
+import { World } from "../world/world.ts";
+import { appFile, configApp, plainFleet } from "./plain-fleet.ts";
+
+/** A fleet for a scenario. */
+export interface ScenarioInit {
+  readonly clusters: readonly ClusterInit[];
+  readonly apps?: readonly string[];
+  /** Lines below `spec` of the set. */
+  readonly more?: string;
+  readonly selfHeal?: boolean;
+  readonly config?: HubConfigPart;
+  /** Joined at the start: all by default. */
+  readonly join?: readonly string[];
+  /** Written over the plain fleet's files; it is told the repository's URL. */
+  readonly files?: (repoURL: string) => Files;
+}
+
+/** `count` simulated clusters called c-01, c-02…, all `env: prod`. */
+export function simulated(count: number, labels: Readonly<Record<string, string>> = { env: "prod" }): ClusterInit[] {
+  return Array.from({ length: count }, (_, at) => ({
+    id: `c-${String(at + 1).padStart(2, "0")}`,
+    labels,
+    kind: "simulated" as const,
+  }));
+}
+
+/** Changes go out at once, so that a scenario about something else does not wait for stages. */
+export const atOnce: HubConfigPart = { defaults: { strategy: "AllAtOnce", stableFor: "100ms" } };
+
+/** A joined, healthy fleet with a recorder at work, and the few verbs that scenarios are told with. */
+export class Scenario implements AsyncDisposable {
+  readonly world: World;
+  readonly apps: readonly string[];
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(world: World, apps: readonly string[], stack: AsyncDisposableStack) {
+    this.world = world;
+    this.apps = apps;
+    this.#stack = stack;
+  }
+
+  static async start(context: TestContext, init: ScenarioInit): Promise<Scenario> {
+    const { clusters, apps = ["shop"], config = atOnce, more = "", selfHeal = true } = init;
+    const stack = new AsyncDisposableStack();
+    try {
+      const declared = clusters.map(({ id, labels = {} }) => ({ id, labels }));
+      const files = (repoURL: string) => ({
+        ...plainFleet({ repoURL, clusters: declared, apps, more, selfHeal }),
+        ...init.files?.(repoURL),
+      });
+      const world = stack.use(await World.start({ clusters, files, hub: { config }, tools: await ensureTools() }));
+      showLogsOnFailure(context, () => world.children);
+      stack.use(await Recorder.start(world));
+      await Promise.all((init.join ?? declared.map(({ id }) => id)).map((id) => world.join(id)));
+      return new Scenario(world, apps, stack);
+    } catch (error) {
+      await stack.disposeAsync();
+      throw error;
+    }
+  }
+
+  /** Waits until so many targets are there, all of them healthy and as Git says. */
+  settled(targets: number, bound = 15_000): Promise<GetFleetStatusResponse> {
+    return until(
+      `${targets} targets, all healthy and synced`,
+      async () => {
+        const status = await this.status();
+        const { total = 0, healthy = 0, synced = 0 } = status.targets ?? {};
+        const { clusters, connected, offline } = status;
+        return (
+          (total === targets && healthy === targets && synced === targets && status) ||
+          notYet({ clusters, connected, offline, targets: status.targets })
+        );
+      },
+      { bound, every: 100 },
+    );
+  }
+
+  async status(): Promise<GetFleetStatusResponse> {
+    const hub = await this.world.hub.client();
+    return hub.fleet.getFleetStatus({});
+  }
+
+  /** Publishes a new value of apps' ConfigMaps. */
+  async release(value: string, apps: readonly string[] = this.apps): Promise<void> {
+    const files = Object.fromEntries(apps.map((app) => [appFile(app), configApp(value)]));
+    await this.publish(files, `Release ${value}`);
+  }
+
+  /** Commits, pushes, and tells the hub; recorded. */
+  async publish(files: Files, subject: string): Promise<void> {
+    const sha = await this.world.repository.publish(files, subject);
+    this.world.history.record({ kind: "commit", sha });
+  }
+
+  /** The value that a cluster has of an app; undefined where the app is not there. */
+  async valueOf(cluster: string | WorldCluster, app = this.apps[0] ?? ""): Promise<string | undefined> {
+    const { client } = typeof cluster === "string" ? this.world.cluster(cluster) : cluster;
+    const found = await client.get(`/api/v1/namespaces/${app}/configmaps/settings`);
+    return (found?.["data"] as Readonly<Record<string, string>> | undefined)?.["value"];
+  }
+
+  /** Waits until the clusters (all by default) have a value of an app (all by default). */
+  async arrived(value: string, where: Where = {}): Promise<void> {
+    const { clusters = [...this.world.clusters.keys()], apps = this.apps, bound = 10_000 } = where;
+    await until(
+      `value ${value} on ${clusters.join(", ")}`,
+      async () => {
+        for (const cluster of clusters) {
+          for (const app of apps) {
+            const found = await this.valueOf(cluster, app);
+            if (found !== value) return notYet(`${app} on ${cluster} is ${found}`);
+          }
+        }
+        return true;
+      },
+      bound,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}
+
+/** Where a value is awaited, and for how many milliseconds. */
+export interface Where {
+  readonly clusters?: readonly string[];
+  readonly apps?: readonly string[];
+  readonly bound?: number;
+}
