@@ -2,6 +2,7 @@ import { Fault } from "@capstan/proto";
 import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject, JsonObject } from "../documents/model.ts";
 import type { ElementFault, GenerateResult } from "../generators/model.ts";
+import { type AllowedChanges, allowedChanges } from "../generators/policy.ts";
 import type { RenderRequest } from "../render/model.ts";
 import { parseStrategy, type Strategy } from "../rollout/strategy.ts";
 import type { Candidate } from "../targets/model.ts";
@@ -29,6 +30,8 @@ export interface Gathered {
   readonly candidates: readonly Candidate[];
   readonly result: Pick<GenerateResult, "faults" | "complete" | "conditions" | "heldNames">;
   readonly strategy: Strategy;
+  /** What the set's `applicationsSync` lets happen to targets that stand. */
+  readonly changes: Pick<AllowedChanges, "update" | "remove">;
   readonly summary: string;
 }
 
@@ -39,6 +42,7 @@ export function gatherApplication(application: Application, strategy: Strategy):
     candidates: [{ application, set: "", madeBy: "" }],
     result: { faults: [], complete: true, conditions: [], heldNames: [] },
     strategy,
+    changes: { update: true, remove: true },
     summary: "standalone",
   };
 }
@@ -72,6 +76,7 @@ export async function gatherSet(
       })),
       result,
       strategy: parseStrategy(set.spec.strategy, world.strategy).strategy,
+      changes: allowedChanges(set),
       summary: setSummary(set.spec.generators, result.applications.length),
     };
   }

@@ -251,7 +251,7 @@ export class ReleasesReconciler {
         }
       },
     );
-    const filled = made.filter((each) => each !== undefined);
+    const filled = made.filter((each) => each !== undefined).map((each) => this.#unlessFrozen(each, pass));
     const complete = pass.result.complete && sorted.refused.length === 0;
     const { kept, lanes } = stay({
       standing: this.#options.standing.of(pass.owner),
@@ -259,6 +259,7 @@ export class ReleasesReconciler {
       complete,
       faults: run.faults,
       heldNames: pass.result.heldNames,
+      mayRemove: pass.changes.remove,
       content: ({ cluster, key }) => this.#options.standing.content(cluster, key),
     });
     return {
@@ -285,6 +286,13 @@ export class ReleasesReconciler {
       complete,
       repositories: pass.repositories,
     };
+  }
+
+  /** A set that only creates leaves what stands as it is. */
+  #unlessFrozen(one: Filled, pass: Pass): Filled {
+    if (pass.changes.update) return one;
+    const content = this.#options.standing.content(one.target.cluster, one.target.key);
+    return content === undefined ? one : { ...one, content };
   }
 
   async #bundle(target: Sorted["targets"][number], pass: Pass, signal: AbortSignal): Promise<StoredBundleRef> {

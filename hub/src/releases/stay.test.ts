@@ -15,7 +15,7 @@ const one = (name: string, cluster = "a"): Standing => ({
 });
 const filled = (name: string, cluster = "a") =>
   ({ target: { key: `argocd/${name}`, cluster }, lane: "web" }) as unknown as Filled;
-const base = { heldNames: [], faults: new Map(), content: () => undefined };
+const base = { mayRemove: true, heldNames: [], faults: new Map(), content: () => undefined };
 
 test("a target that a complete answer lacks does not stay", () => {
   const { kept } = stay({ ...base, standing: [one("gone"), one("there")], filled: [filled("there")], complete: true });
@@ -44,4 +44,9 @@ test("a target whose render fails stays, and so does one whose name is held; the
 test("a target that moves to another cluster does not stay where it was", () => {
   const { kept } = stay({ ...base, standing: [one("web", "a")], filled: [filled("web", "b")], complete: false });
   assert.deepEqual(kept, []);
+});
+
+test("a set that never removes keeps what it no longer makes", () => {
+  const { kept } = stay({ ...base, mayRemove: false, standing: [one("gone")], filled: [], complete: true });
+  assert.equal(kept.length, 1);
 });

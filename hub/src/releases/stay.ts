@@ -12,6 +12,8 @@ export interface StayInput {
   readonly faults: ReadonlyMap<TargetKey, Fault>;
   /** Names that were generated but not accepted. */
   readonly heldNames: readonly string[];
+  /** False: the set never removes (`applicationsSync`). */
+  readonly mayRemove: boolean;
   content(one: Standing): TargetContent | undefined;
 }
 
@@ -24,7 +26,7 @@ export function stay(input: StayInput): { readonly kept: readonly Kept[]; readon
   const held = new Set(input.heldNames);
   const kept = input.standing.filter(({ key }) => {
     if (made.has(key)) return false;
-    return !input.complete || input.faults.has(key) || held.has(key.split("/")[1] ?? "");
+    return !input.mayRemove || !input.complete || input.faults.has(key) || held.has(key.split("/")[1] ?? "");
   });
   return {
     kept: kept.map((one) => ({
