@@ -34,7 +34,7 @@ import { startGrpcServer } from "./platform/grpc/server.ts";
 import { startHttpServer } from "./platform/http/server.ts";
 import { openLog } from "./platform/log/log.ts";
 import { Spawner } from "./platform/render/spawner.ts";
-import { desiredCrypto, openRenderer, openSources } from "./platform/serve/ports.ts";
+import { desiredCrypto, openRenderer, openRepositories } from "./platform/serve/ports.ts";
 import { openStore } from "./platform/serve/store.ts";
 import {
   clusterStore,
@@ -50,7 +50,10 @@ import {
 import { rootReader } from "./platform/stores/roots.ts";
 import { bundleVault } from "./platform/stores/vault.ts";
 import { peopleServices, worldOf } from "./services.ts";
+import { rulesOf, scheduleOf } from "./sources/config.ts";
+import { SourcesReconciler } from "./sources/reconciler.ts";
 import { readPush } from "./sources/webhook.ts";
+import type { Fence } from "./store/port.ts";
 import { TemplateEngine } from "./template/engine.ts";
 
 const version = "0.1.0";
@@ -70,12 +73,26 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
   const certificate = await authority.server(names, clock.now());
   const files = { cert: certificate.certFile, key: certificate.keyFile, ca: certificate.caFile };
   const held: { keeper: LeaseKeeper | undefined } = { keeper: undefined };
-  const keeper = () => held.keeper;
-  const store = await openStore({ config, clock, chance, path, tls: files, keeper, onFault }, signal);
+  const fence: Fence = {
+    shard: "0",
+    current: () => held.keeper?.current(),
+    settled: async (stop) => held.keeper?.settled(stop),
+  };
+  const store = await openStore({ config, clock, chance, path, tls: files, fence, onFault }, signal);
   for (const warning of store.warnings) log.warn(warning);
   // One small process starts all others: from a large one each start would hold up the hub.
   const runner = new Spawner().start();
-  const { sources, secrets, backend } = await openSources(config, { clock, chance, runner, environment: process.env });
+  const { mirror, secrets, backend } = await openRepositories(config, { clock, runner, environment: process.env });
+  const sources = new SourcesReconciler({
+    mirror,
+    secrets,
+    rules: rulesOf(config.sources),
+    schedule: scheduleOf(config.sources),
+    concurrency: config.sources.concurrency,
+    fetchTimeoutMs: 120_000,
+    clock,
+    chance,
+  });
   const { renderer, isolation } = await openRenderer(config, { clock, path, runner }, signal);
   log.info({ git: backend, sandbox: isolation.mode, nats: store.natsVersion, reason: isolation.reason }, "opened");
   const endpoints = endpointsOf(config);

@@ -1,6 +1,6 @@
 import { join, resolve } from "node:path";
 import { create } from "@bufbuild/protobuf";
-import type { Chance, Clock } from "@capstan/proto";
+import type { Clock } from "@capstan/proto";
 import { SealedKeySchema } from "@capstan/proto/desired";
 import type { HubConfig } from "../../config/compile.ts";
 import type { DesiredCrypto } from "../../distribution/port.ts";
@@ -9,8 +9,6 @@ import type { Renderer } from "../../releases/port.ts";
 import { RenderKeys } from "../../render/memo.ts";
 import { defaultRenderLimits } from "../../render/model.ts";
 import { prepareRender } from "../../render/render.ts";
-import { rulesOf, scheduleOf } from "../../sources/config.ts";
-import { SourcesReconciler } from "../../sources/reconciler.ts";
 import { gunzip, gzip, sha256Digest, sha256Hex } from "../crypto/digests.ts";
 import { openMirror, secretReader } from "../git/open.ts";
 import { openTools } from "../render/open.ts";
@@ -31,31 +29,15 @@ export function desiredCrypto(signer: Signer, sealing: Sealing): DesiredCrypto {
   };
 }
 
-/** Repositories: one mirror each, below the data folder. */
-export async function openSources(
+/** Mirrors of repositories below the data folder, and the reader of their secrets. */
+export async function openRepositories(
   config: HubConfig,
-  world: {
-    readonly clock: Clock;
-    readonly chance: Chance;
-    readonly environment: NodeJS.ProcessEnv;
-    readonly runner: Runner;
-  },
+  world: { readonly clock: Clock; readonly environment: NodeJS.ProcessEnv; readonly runner: Runner },
 ) {
-  const { clock, chance, environment, runner } = world;
+  const { clock, environment, runner } = world;
   const directory = join(resolve(config.data), "git");
   const { mirror, backend } = await openMirror({ directory, path: environment["PATH"] ?? "", clock, runner });
-  const secrets = secretReader(environment);
-  const sources = new SourcesReconciler({
-    mirror,
-    secrets,
-    rules: rulesOf(config.sources),
-    schedule: scheduleOf(config.sources),
-    concurrency: config.sources.concurrency,
-    fetchTimeoutMs: 120_000,
-    clock,
-    chance,
-  });
-  return { sources, secrets, backend };
+  return { mirror, backend, secrets: secretReader(environment) };
 }
 
 /** Renders whose keys are remembered: the targets of a large fleet. */

@@ -3,7 +3,7 @@ import type { Chance, Clock, Fault } from "@capstan/proto";
 import type { NatsConnection } from "nats";
 import type { HubConfig } from "../../config/compile.ts";
 import type { NatsUsers } from "../../identity/port.ts";
-import type { LeaseKeeper } from "../../leader/reconciler.ts";
+import type { Fence } from "../../store/port.ts";
 import { readFileIfThere } from "../disk/files.ts";
 import { connectNats } from "../nats/connection.ts";
 import { EmbeddedNats } from "../nats/embedded.ts";
@@ -36,8 +36,8 @@ export interface StoreOptions {
   readonly path: string;
   /** The hub's own certificate, for the embedded server. */
   readonly tls: { readonly cert: string; readonly key: string; readonly ca: string };
-  /** The lease keeper, once there is one: the fence of every write. */
-  keeper(): LeaseKeeper | undefined;
+  /** The fence of every write: the lease, once this hub holds it. */
+  readonly fence: Fence;
   onFault(fault: Fault): void;
 }
 
@@ -123,12 +123,7 @@ async function openOutside(options: StoreOptions, signal: AbortSignal): Promise<
 }
 
 function storesOver(connection: NatsConnection, replicas: number, options: StoreOptions, signal: AbortSignal) {
-  const { config, clock, keeper, onFault } = options;
-  const fence = {
-    shard: "0",
-    current: () => keeper()?.current(),
-    settled: async (stop: AbortSignal) => keeper()?.settled(stop),
-  };
+  const { config, clock, fence, onFault } = options;
   const memoryFile = join(resolve(config.data), "store-memory.json");
   return openNatsStores({ connection, replicas, keepFor: defaultKeepFor, fence, clock, memoryFile, onFault }, signal);
 }
