@@ -96,10 +96,23 @@ export class Scenario implements AsyncDisposable {
     await this.publish(files, `Release ${value}`);
   }
 
-  /** Commits, pushes, and tells the hub; recorded. */
+  /** Commits, pushes, and tells the hub if it is there; recorded. */
   async publish(files: Files, subject: string): Promise<void> {
-    const sha = await this.world.repository.publish(files, subject);
-    this.world.history.record({ kind: "commit", sha });
+    await this.world.repository.write(files);
+    await this.commit(subject);
+  }
+
+  /** As `publish`, for what was changed in the clone by hand. */
+  async commit(subject: string): Promise<void> {
+    const { repository, hub, history } = this.world;
+    const tell = repository.onPush;
+    if (hub.child?.running !== true) repository.onPush = undefined;
+    try {
+      await repository.commit(subject);
+      history.record({ kind: "commit", sha: await repository.push() });
+    } finally {
+      repository.onPush = tell;
+    }
   }
 
   /** The value that a cluster has of an app; undefined where the app is not there. */
