@@ -197,6 +197,13 @@ export interface PeopleView {
 
 export interface GuardView {
   lists(): readonly HeldList[];
+  /** Approves what a person deletes by name. */
+  approveNamed(
+    scope: string,
+    list: readonly { readonly target: TargetKey; readonly cluster: ClusterId }[],
+    who: { readonly by: string; readonly reason: string },
+    signal: AbortSignal,
+  ): Promise<void>;
   approve(
     digest: HeldList["digest"],
     who: { readonly by: string; readonly reason: string },

@@ -104,6 +104,20 @@ export class GuardKeeper {
     return list as HeldList;
   }
 
+  /** A person deletes these by name, having been shown them: approved before anything is held. */
+  async approveNamed(
+    scope: string,
+    list: Approval["list"],
+    who: { readonly by: string; readonly reason: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (list.length === 0) return;
+    const digest = this.#options.hash(list.map(placeOf).sort().join("\n"));
+    this.#approvals = [...this.#approvals, { scope, digest, list, ...who, at: this.#options.clock.now() }];
+    this.#verdict = undefined;
+    await this.#save(signal);
+  }
+
   #judge(): Verdict {
     const at = this.#options.clock.monotonic();
     if (this.#verdict !== undefined && at - this.#verdict.at < freshFor) return this.#verdict;
