@@ -79,15 +79,19 @@ export class Call {
     return { requestId: newId(), etag, dryRun: this.flag("dryRun"), reason: this.text("reason") ?? "" };
   }
 
-  /** What a list is narrowed by. */
-  options(more: MessageInitShape<typeof ListOptionsSchema> = {}): MessageInitShape<typeof ListOptionsSchema> {
+  /** What a list or a watch is narrowed by. */
+  get narrowed(): { selector: string; clusters: string[]; project: string; namespace: string } {
     return {
       selector: this.text("selector") ?? "",
       clusters: [...(this.cluster === "" ? this.list("cluster") : [this.cluster])],
       project: this.text("project") ?? "",
       namespace: this.text("namespace") ?? "",
-      ...more,
     };
+  }
+
+  /** How a page of a list is asked for. */
+  options(page: { readonly pageToken: string }): MessageInitShape<typeof ListOptionsSchema> {
+    return { ...this.narrowed, ...page };
   }
 
   get look(): Look {

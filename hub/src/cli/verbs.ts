@@ -1,6 +1,13 @@
 import { contextVerbs } from "./access.ts";
+import { actingVerbs } from "./acting.ts";
 import { clusterVerbs } from "./clusters.ts";
+import { documentVerbs } from "./documents.ts";
+import { explainVerbs } from "./explain.ts";
+import { inputVerbs } from "./inputs.ts";
 import { joiningVerbs } from "./joining.ts";
+import { lookingVerbs } from "./looking.ts";
+import { restVerbs } from "./rest.ts";
+import { rolloutVerbs } from "./rollouts.ts";
 import { servingVerbs } from "./serving.ts";
 import { statusVerbs } from "./status.ts";
 import type { Verb } from "./verb.ts";
@@ -8,8 +15,15 @@ import type { Verb } from "./verb.ts";
 /** Every verb there is, in the order in which help shows them. */
 export const verbs: readonly Verb[] = [
   ...statusVerbs,
+  ...lookingVerbs,
+  ...explainVerbs,
+  ...documentVerbs,
+  ...actingVerbs,
+  ...rolloutVerbs,
   ...joiningVerbs,
   ...clusterVerbs,
+  ...inputVerbs,
   ...contextVerbs,
   ...servingVerbs,
+  ...restVerbs(() => verbs),
 ];

@@ -11,7 +11,7 @@ export function invitation(id: string, added: AddClusterResponse, at: { look: Lo
   const from = tokenFile ?? "-";
   const pasting = tokenFile === undefined ? "     (paste the token; shows what it will create, then installs)" : "";
   return [
-    `${id} may join once, until ${clockText(ends, look.now, look.utcOffset).replace(/:\d\d$/, "")} (${span(ends - look.now)}).`,
+    `${id} may join once, until ${clockText(ends, look.now, look.utcOffset).replace(/:\d\d$/, "")} (${span(Math.round((ends - look.now) / 5000) * 5000)}).`,
     "",
     ...(tokenFile === undefined ? ["Its token, shown only now:", added.token, ""] : []),
     "Run this where kubectl points at the cluster:",

@@ -1,0 +1,139 @@
+import type { RolloutClusterView, RolloutView, StageView } from "@capstan/proto/rollout";
+import { ageCell, clockText, msOf, sinceText } from "../age.ts";
+import { type Look, toned, wrapped } from "../look.ts";
+import { releaseCell, releaseText } from "../names.ts";
+import { type Column, table } from "../table.ts";
+import { stateTone } from "../words.ts";
+
+const clustersShown = 12;
+const settled = ["Done", "Removed", "Skipped", "RolledBack", "Superseded"];
+const notStarted = ["Pending", "Waiting"];
+
+/** Clusters of a run or a stage by what matters. */
+export interface Progress {
+  readonly total: number;
+  readonly done: number;
+  readonly moving: number;
+  readonly failed: number;
+  readonly deferred: number;
+}
+
+/** Counts clusters. */
+export function progressOf(clusters: readonly RolloutClusterView[]): Progress {
+  const count = (is: (state: string) => boolean) => clusters.filter(({ state }) => is(state)).length;
+  const done = count((state) => settled.includes(state));
+  const failed = count((state) => state === "Failed");
+  const deferred = count((state) => state === "Deferred");
+  const waiting = count((state) => notStarted.includes(state));
+  return {
+    total: clusters.length,
+    done,
+    failed,
+    deferred,
+    moving: clusters.length - done - failed - deferred - waiting,
+  };
+}
+
+/** Counts over all stages. */
+export function wholeProgress({ stages }: RolloutView): Progress {
+  return progressOf(stages.flatMap(({ clusters }) => clusters));
+}
+
+/** Columns of a list of rollouts. */
+export function rolloutColumns({ now }: Look): readonly Column<RolloutView>[] {
+  return [
+    { head: "LANE", cell: ({ lane }) => lane },
+    { head: "STATE", cell: ({ state }) => state, tone: ({ state }) => stateTone(state) },
+    { head: "STAGE", cell: stageCell },
+    { head: "CLUSTERS", cell: (rollout) => doneText(wholeProgress(rollout)) },
+    { head: "AGE", cell: ({ startedAt }) => ageCell(startedAt, now) },
+    { head: "BY", cell: ({ actor }) => actor || "-", gives: true },
+    { head: "RELEASE", cell: ({ release }) => releaseCell(release), gives: true },
+    { head: "ID", cell: ({ id }) => id, wide: true },
+    { head: "WHY", cell: ({ reason }) => reason?.message ?? "", wide: true },
+  ];
+}
+
+/** A rollout with its stages, and the clusters that are not done. */
+export function rolloutScreen(rollout: RolloutView, look: Look): string[] {
+  const { lane, release, previous, state, reason, stages, startedAt, endedAt } = rollout;
+  const ended = msOf(endedAt);
+  const times = [
+    startedAt === undefined ? "not started" : `started ${ageCell(startedAt, look.now)} ago`,
+    ...(ended === undefined ? [] : [`ended ${clockText(ended, look.now, look.utcOffset)}`]),
+  ];
+  const stageLines = table(stageColumns, stages, { ...look, width: look.width - 2 });
+  return [
+    `${toned(look, "strong", lane)}  ${releaseText(release)}  ${toned(look, stateTone(state), state)}  ${doneText(wholeProgress(rollout))} clusters`,
+    `  ${[rollout.id, `by ${rollout.actor || "Git"}`, rollout.strategy, ...times].filter((part) => part !== "").join(", ")}`,
+    ...(previous === undefined ? [] : [`  before: ${releaseText(previous)}`]),
+    ...(reason === undefined
+      ? []
+      : wrapped(
+          `${state === "Running" ? "waits" : state.toLowerCase()}: ${reason.message}${sinceText(reason.since, look.now)}`,
+          look.width - 2,
+        ).map((line) => `  ${line}`)),
+    ...(reason?.details ?? []).map((detail) => `    ${detail}`),
+    ...(reason?.unblock ?? []).map((text) => `    to go on: ${text}`),
+    "",
+    ...stageLines.map((line) => `  ${line}`),
+    ...clusterLines(stages, look),
+  ];
+}
+
+/** One line on where a run stands, for a log that grows. */
+export function progressLine(rollout: RolloutView, look: Look): string {
+  const { failed, deferred } = wholeProgress(rollout);
+  const more = [
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(deferred > 0 ? [`${deferred} deferred`] : []),
+    ...(rollout.reason === undefined ? [] : [rollout.reason.message]),
+  ];
+  const head = `${clockText(look.now, look.now, look.utcOffset)}  ${rollout.lane}  ${rollout.state}  ${stageCell(rollout)}  ${doneText(wholeProgress(rollout))} clusters`;
+  return more.length === 0 ? head : `${head}  ${more.join("; ")}`;
+}
+
+const stageColumns: readonly Column<StageView>[] = [
+  { head: "STAGE", cell: ({ name }) => name },
+  { head: "STATE", cell: ({ state }) => state, tone: ({ state }) => stateTone(state) },
+  { head: "DONE", cell: ({ clusters }) => doneText(progressOf(clusters)) },
+  { head: "MOVING", cell: ({ clusters }) => String(progressOf(clusters).moving) },
+  { head: "FAILED", cell: (stage) => `${progressOf(stage.clusters).failed} of ${stage.maxFailures} allowed` },
+  { head: "DEFERRED", cell: ({ clusters }) => String(progressOf(clusters).deferred) },
+  { head: "AT ONCE", cell: ({ maxConcurrency }) => (maxConcurrency === 0 ? "all" : String(maxConcurrency)) },
+  { head: "WAITS FOR", cell: ({ reason }) => reason?.message ?? "", gives: true },
+];
+
+/** Clusters that fail, move or are deferred, the worst first; those that wait for their turn are in the counts. */
+function clusterLines(stages: readonly StageView[], look: Look): string[] {
+  const rank = ({ state }: RolloutClusterView) => (state === "Failed" ? 0 : state === "Deferred" ? 2 : 1);
+  const open = stages
+    .flatMap(({ clusters }) => clusters)
+    .filter(({ state }) => !settled.includes(state) && !notStarted.includes(state))
+    .sort((a, b) => rank(a) - rank(b));
+  if (open.length === 0) return [];
+  const columns: readonly Column<RolloutClusterView>[] = [
+    { head: "CLUSTER", cell: ({ cluster }) => cluster },
+    { head: "STATE", cell: ({ state }) => state, tone: ({ state }) => stateTone(state) },
+    { head: "SINCE", cell: ({ since }) => ageCell(since, look.now) },
+    { head: "CAUSE", cell: ({ message }) => message, gives: true },
+  ];
+  const shown = look.wide ? open : open.slice(0, clustersShown);
+  const more = open.length - shown.length;
+  return [
+    "",
+    ...table(columns, shown, { ...look, width: look.width - 2 }).map((line) => `  ${line}`),
+    ...(more === 0 ? [] : [`  and ${more} more (-o wide)`]),
+  ];
+}
+
+function stageCell({ stages, state }: RolloutView): string {
+  const over = ["Succeeded", "Failed", "Skipped", "Aborted"];
+  const at = stages.findIndex((stage) => !over.includes(stage.state));
+  if (at < 0) return stages.length === 0 || state === "Planned" ? "-" : `${stages.length}/${stages.length}`;
+  return `${at + 1}/${stages.length} ${stages[at]?.name ?? ""}`;
+}
+
+function doneText({ done, total }: Progress): string {
+  return `${done}/${total}`;
+}

@@ -1,0 +1,72 @@
+import type { ExplainResponse } from "@capstan/proto/application";
+import type { Reason } from "@capstan/proto/common";
+import { clockText, msOf } from "../age.ts";
+import { asOfLine } from "../answer.ts";
+import { type Look, toned, wrapped } from "../look.ts";
+import { stateTone } from "../words.ts";
+
+/** Why something waits: what is so and since when, what it is about, and the commands that would go on. */
+export function whyScreen(found: ExplainResponse, look: Look): string[] {
+  const [first, ...others] = found.reasons;
+  return [
+    ...headline(found.headline, first, look),
+    ...(first === undefined ? [] : detailLines(first, look)),
+    ...others.flatMap((reason) => [
+      ...indented(`${reason.message}${sinceClock(reason, look)}`, look),
+      ...detailLines(reason, look),
+    ]),
+    ...(found.reasons.length === 0 ? ["  nothing waits"] : []),
+    ...goingOn(found, look),
+    ...asOfLine(msOf(found.asOf), look),
+  ];
+}
+
+/** The first reason stands in the headline, unless the headline says it itself. */
+function headline(text: string, first: Reason | undefined, look: Look): string[] {
+  const bare = text.replace(/[.\s]+$/, "");
+  const message =
+    first === undefined || bare.includes(first.message.replace(/\.$/, ""))
+      ? ""
+      : `: ${first.message.replace(/\.$/, "")}`;
+  const since = first === undefined || /, since [\d-]/.test(bare) ? "" : sinceClock(first, look);
+  const tone = first === undefined ? undefined : stateTone("Held");
+  return wrapped(`${bare}${message}${since}`, look.width).map((line, at) =>
+    at === 0 ? toned(look, tone, line) : `  ${toned(look, tone, line)}`,
+  );
+}
+
+function detailLines({ details }: Reason, look: Look): string[] {
+  return details.flatMap((detail) => indented(detail, look));
+}
+
+function indented(text: string, look: Look): string[] {
+  return wrapped(text, look.width - 4).map((line, at) => `${at === 0 ? "  " : "    "}${line}`);
+}
+
+function sinceClock({ since }: Reason, look: Look): string {
+  const at = msOf(since);
+  return at === undefined ? "" : `, since ${clockText(at, look.now, look.utcOffset)}`;
+}
+
+/** Commands in one column, what each does in the next; without any, what would unblock it in words. */
+function goingOn({ advice, reasons }: ExplainResponse, look: Look): string[] {
+  if (advice.length === 0) {
+    const unblock = [...new Set(reasons.flatMap((reason) => reason.unblock))];
+    return unblock.length === 0
+      ? []
+      : ["  To go on:", ...unblock.flatMap((text) => indented(text, look).map((line) => `  ${line}`))];
+  }
+  const size = Math.max(...advice.map(({ command }) => command.length));
+  return [
+    "  To go on:",
+    ...advice.flatMap(({ command, effect }) => {
+      const room = look.width - size - 8;
+      if (room < 30) return [`    ${command}`, ...indented(effect, look).map((line) => `    ${line}`)];
+      const [line = "", ...rest] = wrapped(effect, room);
+      return [
+        `    ${command.padEnd(size)}    ${line}`.trimEnd(),
+        ...rest.map((each) => `${" ".repeat(size + 8)}${each}`),
+      ];
+    }),
+  ];
+}
