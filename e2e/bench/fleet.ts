@@ -23,6 +23,7 @@ export interface FleetInit {
 
 const secret = "the bench's webhook secret";
 const rootPath = "argocd";
+const profileFolder = process.env["CAPSTAN_BENCH_CPU_PROFILE"];
 
 /** The id of the cluster with this number. */
 export function clusterId(index: number): string {
@@ -128,6 +129,8 @@ export class BenchFleet implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client?.close();
+    // A profile is written at an orderly end only.
+    if (profileFolder !== undefined) await this.hub.stop();
     await this.#stack.disposeAsync();
   }
 
@@ -143,10 +146,9 @@ export class BenchFleet implements AsyncDisposable {
 /** `CAPSTAN_BENCH_CPU_PROFILE=FOLDER` leaves a profile of the hub there when it ends. */
 function hubCommand(): Command {
   const { binary, args } = capstan();
-  const folder = process.env["CAPSTAN_BENCH_CPU_PROFILE"];
-  return folder === undefined
+  return profileFolder === undefined
     ? { binary, args }
-    : { binary, args: ["--cpu-prof", `--cpu-prof-dir=${folder}`, ...args] };
+    : { binary, args: ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, ...args] };
 }
 
 function documents(clusters: readonly string[]): string {

@@ -142,8 +142,9 @@ export class Hub {
     await this.distribution.load(term.epoch, signal);
     await this.guard.load(signal);
     await this.rollouts.load(signal);
+    this.#seen.clear();
     this.#setTerm(term);
-    this.releases.everythingChanged(this.#owners());
+    this.releases.everythingChanged(() => this.#owners());
     const loops = [
       this.documents.run(signal),
       this.releases.run(signal),
@@ -262,9 +263,14 @@ export class Hub {
     return this.#documentedMade;
   }
 
+  /** What generators and renders saw of each cluster last: enrolments and hellos mostly change nothing of it. */
+  readonly #seen = new Map<ClusterId, string>();
+
   #clusterChanged(id: ClusterId): void {
     this.#touch();
-    this.releases.everythingChanged(this.#owners());
+    const seen = JSON.stringify(this.clusters.get(id) ?? null);
+    if (this.#seen.get(id) !== seen) this.releases.everythingChanged(() => this.#owners());
+    this.#seen.set(id, seen);
     this.distribution.review(id);
     this.rollouts.clusterChanged(id);
   }
@@ -449,7 +455,7 @@ export class Hub {
         changed: (_keys, documents) => {
           this.#documentedMade = undefined;
           const kinds = new Set(documents.map(({ kind }) => kind));
-          if (kinds.has("Cluster") || kinds.has("AppProject")) this.releases.everythingChanged(this.#owners());
+          if (kinds.has("Cluster") || kinds.has("AppProject")) this.releases.everythingChanged(() => this.#owners());
           for (const { kind, metadata } of documents) {
             if (kind === "Cluster") this.#clusterChanged(metadata.name as ClusterId);
             if (kind === "ApplicationSet" || kind === "Application") {

@@ -67,6 +67,11 @@ interface Pass extends Gathered {
   readonly repositories: Set<string>;
 }
 
+/** The key of the loop that stands for all owners; no owner is called so. */
+const everyone = "*";
+/** Changes of clusters come in crowds (a fleet that enrols, a file of documents): gathered for so long, in ms. */
+const gatherMs = 250;
+
 /**
  * Works out, for each set and standalone Application, which targets it asks for and with what content: generators,
  * projects, renders, lanes. Level-triggered by owner; what fails keeps what stands (promise 3).
@@ -74,6 +79,7 @@ interface Pass extends Gathered {
 export class ReleasesReconciler {
   readonly #options: ReleasesOptions;
   readonly #trees: Trees;
+  #owners: () => Iterable<string> = () => [];
   readonly #loop: KeyedLoop;
   readonly #states = new Map<string, OwnerState>();
   readonly #watches: Watches;
@@ -89,7 +95,7 @@ export class ReleasesReconciler {
       chance: options.chance,
       concurrency: 4,
       backoff: { base: 1000, factor: 2, cap: 300_000 },
-      handle: (owner, signal) => this.#handle(owner, signal),
+      handle: (owner, signal) => (owner === everyone ? this.#everyone() : this.#handle(owner, signal)),
       onFault: (owner, fault) => options.onFault(owner, fault),
     });
   }
@@ -123,8 +129,14 @@ export class ReleasesReconciler {
   }
 
   /** Clusters or projects changed: everything may be concerned. */
-  everythingChanged(owners: Iterable<string>): void {
-    for (const owner of owners) this.#loop.add(owner);
+  everythingChanged(owners: () => Iterable<string>): void {
+    this.#owners = owners;
+    this.#loop.addWithin(everyone, gatherMs);
+  }
+
+  async #everyone(): Promise<Outcome> {
+    for (const owner of this.#owners()) this.#loop.add(owner);
+    return done;
   }
 
   async run(signal: AbortSignal): Promise<void> {

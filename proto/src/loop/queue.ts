@@ -29,6 +29,7 @@ export class KeyedLoop {
   readonly #rerun = new Set<string>();
   readonly #attempts = new Map<string, number>();
   readonly #delayed = new Map<string, AbortController>();
+  readonly #soon = new Map<string, AbortController>();
   #wake: (() => void) | undefined;
   #signal: AbortSignal | undefined;
 
@@ -40,6 +41,8 @@ export class KeyedLoop {
   add(key: string): void {
     this.#delayed.get(key)?.abort();
     this.#delayed.delete(key);
+    this.#soon.get(key)?.abort();
+    this.#soon.delete(key);
     if (this.#running.has(key)) this.#rerun.add(key);
     else this.#ready.add(key);
     this.#wake?.();
@@ -60,6 +63,26 @@ export class KeyedLoop {
       () => {
         // Aborted: an earlier add took its place, or the loop ends.
         if (this.#delayed.get(key) === cancel) this.#delayed.delete(key);
+      },
+    );
+  }
+
+  /**
+   * Asks for the key to be handled `ms` from the first of such calls: what comes in between is gathered into one run.
+   * Neither a later call nor an `addAfter` puts it off.
+   */
+  addWithin(key: string, ms: number): void {
+    if (this.#ready.has(key) || this.#soon.has(key)) return;
+    const cancel = new AbortController();
+    this.#soon.set(key, cancel);
+    const signal = this.#signal === undefined ? cancel.signal : AbortSignal.any([cancel.signal, this.#signal]);
+    this.#options.clock.sleep(ms, signal).then(
+      () => {
+        if (this.#soon.get(key) === cancel) this.add(key);
+      },
+      () => {
+        // Aborted: an earlier add took its place, or the loop ends.
+        if (this.#soon.get(key) === cancel) this.#soon.delete(key);
       },
     );
   }
@@ -89,7 +112,7 @@ export class KeyedLoop {
       });
     }
     signal.removeEventListener("abort", stop);
-    for (const cancel of this.#delayed.values()) cancel.abort();
+    for (const cancel of [...this.#delayed.values(), ...this.#soon.values()]) cancel.abort();
     await Promise.all(handlers);
   }
 

@@ -57,6 +57,8 @@ export class ObjectTree implements Tree {
   readonly #reader: TreeReader;
   readonly #limits: TreeLimits;
   #all: Promise<readonly TreeEntry[]> | undefined;
+  /** Of the commit: asked for once, not at each of thousands of looks. */
+  #rootId: Promise<string> | undefined;
 
   constructor(
     of: { readonly repository: Repository; readonly commit: Commit; root(): Promise<string> },
@@ -65,7 +67,13 @@ export class ObjectTree implements Tree {
   ) {
     this.repository = of.repository;
     this.commit = of.commit;
-    this.#root = () => of.root();
+    this.#root = () => {
+      this.#rootId ??= of.root();
+      this.#rootId.catch(() => {
+        this.#rootId = undefined;
+      });
+      return this.#rootId;
+    };
     this.#reader = reader;
     this.#limits = limits;
   }

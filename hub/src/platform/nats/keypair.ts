@@ -12,9 +12,11 @@ export function nativeKeyPair(seed: string): KeyPair {
   const privateKey = createPrivateKey({ key: Buffer.concat([pkcs8Head, raw]), format: "der", type: "pkcs8" });
   const publicKey = createPublicKey(privateKey);
   const name = slow.getPublicKey();
+  // The library works its text out anew at each call, in milliseconds, and JWTs ask for it at each signature.
+  const secret = slow.getPrivateKey();
   return {
     getPublicKey: () => name,
-    getPrivateKey: () => slow.getPrivateKey(),
+    getPrivateKey: () => secret,
     getSeed: () => slow.getSeed(),
     sign: (input) => new Uint8Array(sign(null, input, privateKey)),
     verify: (input, signature) => verify(null, input, publicKey, signature),
