@@ -1,4 +1,5 @@
 import type { JsonValue } from "@bufbuild/protobuf";
+import { base64Encode } from "@bufbuild/protobuf/wire";
 import { type ClusterId, Fault } from "@capstan/proto";
 import type { Json } from "../documents/model.ts";
 import { toYaml } from "../yaml/write.ts";
@@ -94,9 +95,14 @@ function secretParts({ cluster, hubs, token }: Installation): readonly Part[] {
     kind: "Secret",
     type: "Opaque",
     metadata: { name: "capstan-join", namespace, labels: partOf },
-    stringData: { cluster, hub: hubs.join(","), token },
+    // Not stringData: server-side apply would keep its fields apart from those that are read.
+    data: { cluster: encoded(cluster), hub: encoded(hubs.join(",")), token: encoded(token) },
   };
   return [{ comment, path: `/api/v1/namespaces/${namespace}/secrets`, object }];
+}
+
+function encoded(text: string): string {
+  return base64Encode(new TextEncoder().encode(text));
 }
 
 const accountParts: readonly Part[] = [
