@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Clock, Fault, faultText, systemChance, systemClock } from "@capstan/proto";
 import { AgentService } from "@capstan/proto/agent";
+import { ApplicationService } from "@capstan/proto/application";
 import { FleetService } from "@capstan/proto/fleet";
 import { RolloutService } from "@capstan/proto/rollout";
 import { SystemService } from "@capstan/proto/system";
@@ -203,7 +204,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
       assertLeading: () => assertLeading(hub),
     }),
   ];
-  const described = [AgentService, FleetService, RolloutService, SystemService];
+  const described = [AgentService, ApplicationService, FleetService, RolloutService, SystemService];
   const credentials = new AskingCredentials(await readTls(files));
   const grpc = await startGrpcServer({
     address: config.listen.address,
@@ -273,18 +274,33 @@ interface Leading {
   readonly endpoints: readonly string[];
 }
 
-/** One term. The first of all makes the first admin's credential, in a file that only its owner reads. */
+/**
+ * One term. The first of all makes the first admin's credential, in a file that only its owner reads; so does one that
+ * rebuilds from a store that has forgotten it, or nobody could end the rebuild.
+ */
 async function lead(hub: Hub, { term, authority, data, endpoints }: Leading, signal: AbortSignal): Promise<void> {
   const leading = hub.lead(term, signal);
   const file = join(data, "admin.json");
   while (hub.term === undefined && !signal.aborted)
     await hub.leadershipChanged(AbortSignal.any([signal, AbortSignal.timeout(1000)]));
-  if (!signal.aborted && (await readFileIfThere(file)) === undefined) {
+  const written = await readFileIfThere(file);
+  const forgotten = written !== undefined && hub.rebuilding !== undefined && !isKnown(hub, written);
+  if (!signal.aborted && (written === undefined || forgotten)) {
     const { text } = await hub.desk.personToken({ name: "admin", roles: ["admin"], ttl: undefined }, signal);
     const ca = Buffer.from(authority.ca).toString("base64");
     await writeFileAtomic(file, `${JSON.stringify({ endpoints, ca, token: text }, null, 2)}\n`);
   }
   await leading;
+}
+
+/** Whether the credential in an admin's file still opens the hub. */
+function isKnown(hub: Hub, file: Uint8Array): boolean {
+  try {
+    const { token } = JSON.parse(new TextDecoder().decode(file)) as { readonly token?: string };
+    return hub.desk.person(token ?? "") !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 function clusterSources(hub: Hub): ClusterSources {

@@ -1,4 +1,5 @@
 import type { Clock } from "@capstan/proto";
+import { applicationService } from "./api/application-service.ts";
 import type { Calls } from "./api/call.ts";
 import type { BundlesView, World } from "./api/port.ts";
 import { rolloutService } from "./api/rollout-service.ts";
@@ -43,5 +44,5 @@ export function peopleServices(
   calls: Calls,
 ): { readonly services: readonly Served[]; readonly sight: Sight } {
   const sight = new Sight(world);
-  return { sight, services: [rolloutService({ calls, world, sight })] };
+  return { sight, services: [applicationService({ calls, world, sight }), rolloutService({ calls, world, sight })] };
 }

@@ -25,7 +25,10 @@ export interface Caller {
 /** The hook that every call and every watch passes. Throws `not-signed-in` or `not-allowed`, naming the rule. */
 export type Authorise = (context: CallContext, asked: Asked) => Caller;
 
-/** Roles today: `admin` may all, `viewer` may look. */
+/** What shows more than states do: pod logs may hold anything (promise 10). */
+const revealing: ReadonlySet<string> = new Set(["target.logs"]);
+
+/** Roles today: `admin` may all, `viewer` may look, but not at pod logs. */
 export function authoriser(person: (token: string) => PersonToken): Authorise {
   return ({ token }, asked) => {
     if (token === undefined) {
@@ -35,10 +38,10 @@ export function authoriser(person: (token: string) => PersonToken): Authorise {
       });
     }
     const { name, roles, expiresAt } = person(token);
-    const may = roles.includes("admin") || (roles.includes("viewer") && !asked.mutates);
+    const may = roles.includes("admin") || (roles.includes("viewer") && !asked.mutates && !revealing.has(asked.action));
     if (may) return { name, roles, expiresAt };
     throw new Fault("not-allowed", {
-      message: `${name} may not ${asked.action} ${asked.resource}: role ${roles.join(", ") || "none"} only looks.`,
+      message: `${name} may not ${asked.action} ${asked.resource}: role ${roles.join(", ") || "none"} only looks at states.`,
       next: "Ask an admin for a token with role admin.",
     });
   };

@@ -1,4 +1,5 @@
 import { type ClusterId, type Digest, Fault, parallel, type TargetKey } from "@capstan/proto";
+import type { DesiredTarget } from "@capstan/proto/desired";
 import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
 import type { Condition } from "../generators/model.ts";
@@ -41,6 +42,8 @@ export interface PreviewTarget {
   readonly target: Target;
   /** Identity of its content; undefined: it was not rendered (`Preview.targetFaults` says why). */
   readonly content: Digest | undefined;
+  /** How it would be delivered. */
+  readonly desired: DesiredTarget | undefined;
   /** The bundle's digest and, where it was rendered now, its bytes. */
   readonly bundle: { readonly digest: Digest; readonly bytes: Uint8Array | undefined } | undefined;
   readonly warnings: readonly string[];
@@ -150,7 +153,7 @@ async function filled(
   target: Sorted["targets"][number],
   { request, world, faults, signal }: Filling,
 ): Promise<PreviewTarget> {
-  const bare = { target, content: undefined, bundle: undefined, warnings: [] };
+  const bare = { target, content: undefined, desired: undefined, bundle: undefined, warnings: [] };
   if (request.wanted?.(target.key, target.cluster) === false) return bare;
   try {
     const asked = renderRequest(target.application, target.destination, world);
@@ -161,7 +164,13 @@ async function filled(
     if (digest === undefined) return bare;
     const bundle = known ?? { digest, size: made?.bytes.length ?? 0, chunks: 0, keyId: "" };
     const content = targetContent(target, "", { bundle, defaults: world.defaults, hash: world.hash });
-    return { ...bare, content: content.digest, bundle: { digest, bytes: made?.bytes }, warnings: made?.warnings ?? [] };
+    return {
+      target,
+      content: content.digest,
+      desired: content.target,
+      bundle: { digest, bytes: made?.bytes },
+      warnings: made?.warnings ?? [],
+    };
   } catch (thrown) {
     const fault = Fault.from(thrown, "render-failed");
     faults.set(target.key, fault.at({ target: target.key, cluster: target.cluster }));
