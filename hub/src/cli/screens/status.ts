@@ -101,7 +101,7 @@ function lookLines({ looks, moreLooks }: GetFleetStatusResponse, look: Look): st
   const indent = 2 + sizes[0] + 2 + sizes[1] + 3 + sizes[2] + 3;
   const lines = looks.flatMap((each) => {
     const head = `  ${toned(look, stateTone(each.kind), each.kind)}${" ".repeat(sizes[0] - each.kind.length)}  ${each.name.padEnd(sizes[1])}   ${each.cluster.padEnd(sizes[2])}   `;
-    const [first = "", ...rest] = wrapped(lookText(each, look), Math.max(30, look.width - indent));
+    const [first = "", ...rest] = wrapped(lookText(each, look), Math.max(30, look.width - indent)).map(unglued);
     return [`${head}${first}`, ...rest.map((text) => `${" ".repeat(indent)}${text}`)];
   });
   const more = moreLooks === 0 ? [] : [`  and ${moreLooks} more (capstan get targets)`];
@@ -111,8 +111,19 @@ function lookLines({ looks, moreLooks }: GetFleetStatusResponse, look: Look): st
 /** What waits says how to learn more; all else since when it is so. */
 function lookText({ kind, name, cluster, message, since }: Looked, look: Look): string {
   const asks = ["waiting", "held", "refused"].includes(kind);
-  if (!asks) return `${message}${sinceText(since, look.now)}`;
-  return `${message} (capstan why ${name}${cluster === "" ? "" : ` -c ${cluster}`})`;
+  if (!asks) return `${message}${glued(sinceText(since, look.now))}`;
+  return `${message}${glued(` (capstan why ${name}${cluster === "" ? "" : ` -c ${cluster}`})`)}`;
+}
+
+const glue = "\u00a0";
+
+/** All but the first word kept on one line. */
+function glued(text: string): string {
+  return text.slice(0, 1) + text.slice(1).replaceAll(" ", glue);
+}
+
+function unglued(text: string): string {
+  return text.replaceAll(glue, " ");
 }
 
 function problemLines(problem: GetFleetStatusResponse["problems"][number], look: Look): string[] {
