@@ -245,6 +245,7 @@ class Rooms implements Agent {
       bootId,
       highWater: this.#cache.head.highWater,
       now: timestampFromMs(clock.now()),
+      sealingPublicKey: this.#keeper.sealingPublic(),
       ...(this.#facts === undefined ? {} : { facts: this.#facts }),
       ...(held === undefined ? {} : { held }),
     });

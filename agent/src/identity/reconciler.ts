@@ -62,6 +62,12 @@ export class IdentityKeeper {
     return identity === undefined ? [] : [identity.credential.keys.sealing, ...identity.retiredSealing];
   }
 
+  /** Raw X25519 public key that bundles are sealed to now; empty before enrolment. */
+  sealingPublic(): Uint8Array {
+    const [current] = this.sealingKeys();
+    return current === undefined ? new Uint8Array() : this.#ports.crypto.sealingPublic(current);
+  }
+
   /** Reads what is stored. An identity of another cluster or incarnation (a copied Secret) counts as none. */
   async load(signal: AbortSignal): Promise<void> {
     const stored = await this.#ports.store.load(signal);
