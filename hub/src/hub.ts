@@ -142,6 +142,7 @@ export class Hub {
     await this.distribution.load(term.epoch, signal);
     await this.guard.load(signal);
     await this.rollouts.load(signal);
+    if (began !== undefined) await this.rollouts.endStale("the hub's store lost what came after it", signal);
     this.#seen.clear();
     this.#setTerm(term);
     this.releases.everythingChanged(() => this.#owners());

@@ -32,7 +32,7 @@ import type { ClusterView } from "./port.ts";
 import { followUp, pinned, returned, rollback } from "./rollback.ts";
 import { RunLog, type RunLogOptions } from "./run-log.ts";
 import { step } from "./step.ts";
-import { supersede } from "./supersede.ts";
+import { giveWay, supersede } from "./supersede.ts";
 import { why } from "./why.ts";
 
 /** What the rollout shell needs. */
@@ -89,6 +89,21 @@ export class RolloutReconciler {
   /** Folds the records of all runs that are not over, and the newest ended ones. Call at the start of a term. */
   load(signal: AbortSignal): Promise<void> {
     return this.#log.load(signal);
+  }
+
+  /**
+   * The store was lost or set back: runs that it says are under way know nothing of what went out since, and would take
+   * clusters back. They end where they stand; what Git asks is planned anew. Call after `load`.
+   */
+  async endStale(reason: string, signal: AbortSignal): Promise<void> {
+    const now = this.#options.clock.now();
+    for (const lane of this.#log.lanes()) {
+      for (const kept of [lane.run, ...lane.past]) {
+        if (kept === undefined || isOver(kept.state.status)) continue;
+        const result = giveWay(kept.state, kept.state.plan.run, { now, actor: "capstan", reason });
+        await this.#log.record(lane, kept, result, signal);
+      }
+    }
   }
 
   async run(signal: AbortSignal): Promise<void> {

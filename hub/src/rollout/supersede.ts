@@ -15,9 +15,13 @@ export interface Superseding extends VerbResult {
 export function supersede(old: RunState, newer: RunId, intent: Intent): Superseding {
   if (isOver(old.status)) return { decision: "superseded", state: old, transitions: [] };
   if (!givesWay(old)) return { decision: "queue", state: old, transitions: [] };
-  const rec = new Recorder(old);
-  const { now, actor } = intent;
   const reason = intent.reason === "" ? `a newer release: ${newer}` : intent.reason;
+  return { decision: "superseded", ...giveWay(old, newer, { ...intent, reason }) };
+}
+
+/** Ends a run where it stands, whatever it was doing: nothing is called back, and nothing more goes out. */
+export function giveWay(old: RunState, newer: RunId, { now, actor, reason }: Intent): VerbResult {
+  const rec = new Recorder(old);
   for (const [index, { status }] of old.clusters.entries()) {
     const cluster = old.members[index]?.cluster;
     const open = isUnstarted(status) || isInFlight(status) || status.is === "Deferred";
@@ -30,7 +34,7 @@ export function supersede(old: RunState, newer: RunId, intent: Intent): Supersed
     rec.note(now, actor, reason, { of: "stage", stage, to: { phase } });
   }
   rec.note(now, actor, reason, { of: "run", to: { phase: "Superseded", run: newer } });
-  return { decision: "superseded", state: rec.state(), transitions: rec.transitions };
+  return { state: rec.state(), transitions: rec.transitions };
 }
 
 function givesWay(old: RunState): boolean {
