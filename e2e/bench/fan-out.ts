@@ -11,8 +11,10 @@ export const bench: Bench = {
     const clusters = knob("CLUSTERS", 1_000);
     await using fleet = await BenchFleet.start({ context, clusters, files });
     const joining = performance.now();
-    const herd = await fleet.join({});
+    const herd = await fleet.join({ behaviour: { opens: (cluster) => fleet.clusters.indexOf(cluster) % 20 === 0 } });
+    context.say(`fan-out: enrolled after ${((performance.now() - joining) / 1_000).toFixed(1)} s`);
     await herd.untilConnected(120_000);
+    context.say(`fan-out: connected after ${((performance.now() - joining) / 1_000).toFixed(1)} s`);
     await untilHeld(herd, 120_000);
     await herd.untilQuiet(60_000);
     const joined = (performance.now() - joining) / 1_000;
@@ -22,6 +24,7 @@ export const bench: Bench = {
       context.signal.throwIfAborted();
       measured.push(await once(fleet, herd, round));
       context.say(`fan-out: round ${round}: ${JSON.stringify(measured.at(-1))}`);
+      if (process.env["CAPSTAN_BENCH_LOG"] === "1") context.say(fleet.hub.child?.tail.slice(-3_000) ?? "");
       await herd.untilQuiet(60_000);
     }
     if (herd.faults.length > 0) throw new Error(`agents saw faults: ${herd.faults.slice(0, 3).join("; ")}`);
@@ -128,7 +131,7 @@ spec:
   strategy:
     type: AllAtOnce
   generators:
-    - clusters: {}
+    - clusters: {selector: {matchExpressions: [{key: env, operator: Exists}]}}
   template:
     metadata:
       name: "web-{{name}}"

@@ -45,13 +45,16 @@ export class BenchFleet implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
   #client: Client | undefined;
   #token = "";
+  readonly #say: BenchContext["say"];
 
-  private constructor(parts: Pick<BenchFleet, "git" | "repository" | "hub" | "clusters">, stack: AsyncDisposableStack) {
+  private constructor(parts: Pick<BenchFleet, "git" | "repository" | "hub" | "clusters">, rest: Rest) {
+    const { stack, say } = rest;
     this.git = parts.git;
     this.repository = parts.repository;
     this.hub = parts.hub;
     this.clusters = parts.clusters;
     this.#stack = stack;
+    this.#say = say;
   }
 
   static async start(init: FleetInit): Promise<BenchFleet> {
@@ -77,7 +80,8 @@ export class BenchFleet implements AsyncDisposable {
         }),
       );
       repository.onPush = githubWebhook({ url: `${hub.httpUrl}/webhook`, secret });
-      const self = new BenchFleet({ git, repository, hub, clusters }, stack);
+      const { say } = init.context;
+      const self = new BenchFleet({ git, repository, hub, clusters }, { stack, say });
       await self.#logIn();
       return self;
     } catch (error) {
@@ -107,7 +111,9 @@ export class BenchFleet implements AsyncDisposable {
 
   /** Simulated agents on all clusters, enrolled and on their way to their sessions. */
   async join(init: Omit<SimulatedAgentsInit, "hub" | "tokens">): Promise<SimulatedAgents> {
+    const began = performance.now();
     const tokens = await this.tokens();
+    this.#say(`bench: ${tokens.size} join tokens in ${((performance.now() - began) / 1_000).toFixed(1)} s`);
     return this.#stack.use(await SimulatedAgents.start({ ...init, hub: this.hub.endpoint, tokens }));
   }
 
@@ -141,6 +147,11 @@ export class BenchFleet implements AsyncDisposable {
     this.#client = openHub(this.hub.endpoint, { ca: [new X509Certificate(Buffer.from(ca, "base64")).raw] });
     this.#token = token;
   }
+}
+
+interface Rest {
+  readonly stack: AsyncDisposableStack;
+  readonly say: BenchContext["say"];
 }
 
 /** `CAPSTAN_BENCH_CPU_PROFILE=FOLDER` leaves a profile of the hub there when it ends. */

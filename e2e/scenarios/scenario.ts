@@ -2,6 +2,7 @@ import type { TestContext } from "node:test";
 import type { GetFleetStatusResponse } from "@capstan/proto/fleet";
 import { ensureTools } from "../toolchain/tools.ts";
 import type { ClusterInit, WorldCluster } from "../world/cluster.ts";
+import { holdingOf } from "../world/holdings.ts";
 import type { HubConfigPart } from "../world/hub-process.ts";
 import { showLogsOnFailure } from "../world/process.ts";
 import { Recorder } from "../world/recorder.ts";
@@ -135,6 +136,35 @@ export class Scenario implements AsyncDisposable {
           }
         }
         return true;
+      },
+      bound,
+    );
+  }
+
+  /** The highest revision that each agent has taken, by cluster. */
+  async highWaters(): Promise<ReadonlyMap<string, bigint>> {
+    const found = new Map<string, bigint>();
+    for (const { id, client } of this.world.clusters.values()) {
+      const holding = await holdingOf(client);
+      if (holding !== undefined) found.set(id, holding.highWater);
+    }
+    return found;
+  }
+
+  /** Waits until the hub has read the newest commit: a label that it adds to the first cluster's document is shown. */
+  async seenByHub(bound = 10_000): Promise<void> {
+    const { repository, hub } = this.world;
+    const mark = `m${await repository.git("rev-list", "--count", "HEAD")}`;
+    await repository.edit("argocd/clusters.yaml", (text) =>
+      text.replace(/labels:\n( {4}seen: .*\n)?/, `labels:\n    seen: ${mark}\n`),
+    );
+    await this.commit(`See ${mark}`);
+    const { fleet } = await hub.client();
+    await until(
+      `the label ${mark}`,
+      async () => {
+        const { clusters } = await fleet.listClusters({});
+        return clusters.some(({ labels }) => labels["seen"] === mark) || notYet(clusters.map(({ labels }) => labels));
       },
       bound,
     );

@@ -46,9 +46,12 @@ export class HubClient implements Disposable {
   readonly applications: ServiceClient<typeof ApplicationService>;
   readonly rollouts: ServiceClient<typeof RolloutService>;
   readonly system: ServiceClient<typeof SystemService>;
+  /** The token that it calls with. */
+  readonly token: string;
   readonly #client: Client;
 
   constructor(endpoint: string, credential: HubCredential) {
+    this.token = credential.token;
     this.#client = new Client(endpoint, credentials.createSsl(Buffer.from(pemOf(credential.ca))), {
       "grpc.initial_reconnect_backoff_ms": 100,
     });
@@ -58,11 +61,6 @@ export class HubClient implements Disposable {
     this.applications = serviceClient(ApplicationService, this.#client, metadata);
     this.rollouts = serviceClient(RolloutService, this.#client, metadata);
     this.system = serviceClient(SystemService, this.#client, metadata);
-  }
-
-  /** With the first admin's credential, which the hub has written into its data folder. */
-  static async admin(endpoint: string, dataDir: string): Promise<HubClient> {
-    return new HubClient(endpoint, await adminCredential(dataDir));
   }
 
   [Symbol.dispose](): void {

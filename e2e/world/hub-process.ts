@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { cp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { needTool, type Tools } from "../toolchain/tools.ts";
-import { HubClient } from "./hub-client.ts";
+import { adminCredential, HubClient } from "./hub-client.ts";
 import { freePorts } from "./ports.ts";
 import { Child, endProcessesNaming, processesNaming, type RunResult, run, type Usage, usageOf } from "./process.ts";
 import { type Command, capstan, productEnv } from "./programs.ts";
@@ -38,6 +38,7 @@ export class HubProcess implements AsyncDisposable {
   #config: HubConfigPart;
   #child: Child | undefined;
   #client: HubClient | undefined;
+  #copies = 0;
 
   private constructor(init: HubInit, dir: TempDir, wires: Pick<HubProcess, "ports" | "links">) {
     this.#init = init;
@@ -143,6 +144,33 @@ export class HubProcess implements AsyncDisposable {
     await until("the end of the embedded nats-server", () => this.embeddedNats() !== pid || notYet(pid), 5_000);
   }
 
+  /** SIGKILL to the hub and its embedded nats-server both. */
+  async killAll(): Promise<void> {
+    await this.kill();
+    if (this.embeddedNats() !== undefined) await this.killEmbeddedNats();
+  }
+
+  /** Copies the embedded JetStream store, while hub and nats-server are killed, and returns the copy's directory. */
+  async copyStore(): Promise<string> {
+    this.#mustBeKilled("copy");
+    this.#copies += 1;
+    const copy = this.#dir.at(`copy-${this.#copies}`);
+    await cp(this.#storeDir(), copy, { recursive: true });
+    return copy;
+  }
+
+  /** Loses the embedded JetStream store whole, while hub and nats-server are killed. Keys and settings stay. */
+  async wipeStore(): Promise<void> {
+    this.#mustBeKilled("wipe");
+    await rm(this.#storeDir(), { recursive: true, force: true });
+  }
+
+  /** Puts an older copy in the store's place. */
+  async restoreStore(copy: string): Promise<void> {
+    await this.wipeStore();
+    await cp(copy, this.#storeDir(), { recursive: true });
+  }
+
   /** What the hub and its embedded nats-server use now. */
   usage(): { readonly hub: Usage; readonly nats: Usage } {
     return { hub: usageOf(this.#child?.pid ?? 0), nats: usageOf(this.embeddedNats() ?? 0) };
@@ -160,10 +188,14 @@ export class HubProcess implements AsyncDisposable {
     });
   }
 
-  /** The people's API as the first admin; dials when it is first called, and ends with the hub. */
+  /** The people's API as the first admin, with the credential that the hub has written last. */
   async client(): Promise<HubClient> {
     await until("the first admin's credential", () => existsSync(join(this.dataDir, "admin.json")), 5_000);
-    this.#client ??= await HubClient.admin(this.endpoint, this.dataDir);
+    const credential = await adminCredential(this.dataDir);
+    if (this.#client?.token !== credential.token) {
+      this.#client?.[Symbol.dispose]();
+      this.#client = new HubClient(this.endpoint, credential);
+    }
     return this.#client;
   }
 
@@ -193,6 +225,16 @@ export class HubProcess implements AsyncDisposable {
     };
     const secret = webhookSecret === undefined ? {} : { sources: { webhookSecret: { file: this.#secretFile() } } };
     return merged(merged(own, secret), this.#config);
+  }
+
+  #storeDir(): string {
+    return join(this.dataDir, "nats", "jetstream");
+  }
+
+  #mustBeKilled(what: string): void {
+    if (this.#child?.running === true || this.embeddedNats() !== undefined) {
+      throw new Error(`kill hub and nats-server before you ${what} the store`);
+    }
   }
 
   #secretFile(): string {

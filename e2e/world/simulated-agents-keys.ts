@@ -54,10 +54,20 @@ export async function makeKeys(): Promise<AgentKeys> {
 export function checkSignature(signed: SignedDesiredState, keys: readonly VerificationKey[]): void {
   const key = keys.find(({ id }) => id === signed.keyId);
   if (key === undefined) throw new Error(`the desired state is signed by the unknown key ${signed.keyId}`);
-  const x = Buffer.from(key.publicKey).toString("base64url");
-  const publicKey = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
-  const good = verify(null, signedBytes(domains.desired, signed.payload), publicKey, signed.signature);
+  const good = verify(null, signedBytes(domains.desired, signed.payload), verificationKey(key), signed.signature);
   if (!good) throw new Error(`the signature of a desired state by ${key.id} is not good`);
+}
+
+/** A herd shares its hub's keys: each is read once. */
+const verificationKeys = new Map<string, KeyObject>();
+
+function verificationKey({ publicKey }: VerificationKey): KeyObject {
+  const x = Buffer.from(publicKey).toString("base64url");
+  const known = verificationKeys.get(x);
+  if (known !== undefined) return known;
+  const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+  verificationKeys.set(x, key);
+  return key;
 }
 
 /** The plain content of a bundle, checked against its digest. */

@@ -54,12 +54,12 @@ export class NatsReader {
     await this.#connection?.close();
   }
 
-  /** Gets a bundle and opens it with the key that is sealed to this agent. */
-  async bundle(ref: BundleRef, keys: AgentKeys): Promise<void> {
+  /** Gets a bundle, and where keys are given opens it with the key that is sealed to this agent. */
+  async bundle(ref: BundleRef, keys: AgentKeys | undefined): Promise<void> {
     const digest = parseDigest(ref.digest);
     const chunks: Uint8Array[] = [];
     for (let n = 0; n < ref.chunks; n += 1) chunks.push(await this.#get(chunkRequestSubject(digest, n)));
-    openBundle(ref, joinChunks(chunks), keys);
+    if (keys !== undefined) openBundle(ref, joinChunks(chunks), keys);
   }
 
   async #run(): Promise<void> {
