@@ -11,6 +11,8 @@ import { auditReach, readAudit } from "./api/audit-reader.ts";
 import { authoriser } from "./api/authorise.ts";
 import { Calls } from "./api/call.ts";
 import { fleetService } from "./api/fleet-service.ts";
+import { inputProblems, looksOf, rolloutLines } from "./api/looks.ts";
+import { metricsText } from "./api/metrics.ts";
 import { summary } from "./api/summary.ts";
 import { systemService } from "./api/system-service.ts";
 import { type ClusterSources, clusterView, faultDetail } from "./api/views.ts";
@@ -152,6 +154,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     assertLeading: () => assertLeading(hub),
   });
   const seen = clusterSources(hub);
+  const hubProblems = () => store.warnings.map((message) => faultDetail(new Fault("bad-config", { message })));
   const people = peopleServices(worldOf(hub, { clock, bundles: vault, newId: randomId }), calls);
   const services = [
     fleetService({
@@ -160,15 +163,17 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
       clock,
       guard: hub.guard,
       endpoints,
-      summary: () =>
-        summary({
+      summary: () => {
+        const now = people.sight.now();
+        return summary({
           now: clock.now(),
           fleet: authority.fleet,
           clusters: hub.clusters.records().map((record) => clusterView(record, seen)),
-          rollouts: [],
-          looks: [],
-          problems: [],
-        }),
+          rollouts: rolloutLines(now),
+          looks: looksOf(now),
+          problems: [...hubProblems(), ...inputProblems(now)],
+        });
+      },
       changes: hub.changes,
       revoke: (cluster, who, stop) => hub.revoke(cluster, who, stop),
       forget: (cluster, stop) => hub.forget(cluster, stop),
@@ -189,7 +194,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
         natsVersion: store.natsVersion,
         rebuilding: hub.rebuilding !== undefined,
         caPin: authority.pin,
-        problems: store.warnings.map((message) => faultDetail(new Fault("bad-config", { message }))),
+        problems: hubProblems(),
         sandbox: isolation.mode,
         missingDocuments: [],
       }),
@@ -226,7 +231,10 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     { address: config.listen.address, port: config.listen.http },
     {
       ready: () => hub.term !== undefined && store.connected(),
-      metrics: () => "",
+      metrics: () => {
+        const clusters = hub.clusters.records().map((record) => clusterView(record, seen));
+        return metricsText(clusters, people.sight.now(), hub.term !== undefined);
+      },
       webhook: async (headers, body) => {
         const reference = config.sources.webhookSecret;
         if (reference === undefined) {

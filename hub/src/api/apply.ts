@@ -151,7 +151,7 @@ function resultOf(
     changedTargets: ahead?.changed ?? 0,
     removedTargets: ahead?.removed ?? 0,
     warnings: told,
-    faults: gathered((ahead?.faults ?? []).map((fault) => fault.at(where))),
+    faults: gathered((ahead?.faults ?? []).map((fault) => (fault.where.file === undefined ? fault.at(where) : fault))),
     note: origin.owner.startsWith("cli:") ? notInGit : "",
   });
 }

@@ -15,6 +15,7 @@ export class Seen implements NameIndex {
   readonly #facts = new Map<LaneKey, Facts>();
   readonly #members = new Map<LaneKey, ReadonlyMap<ClusterId, readonly number[]>>();
   #byLane: Map<LaneKey, Row[]> | undefined;
+  #crowded: Set<string> | undefined;
 
   constructor(world: World) {
     this.world = world;
@@ -60,6 +61,20 @@ export class Seen implements NameIndex {
       }
     }
     return this.#byLane.get(key) ?? [];
+  }
+
+  /** Whether the lane has this target alone on its cluster, so that the lane's name tells it. */
+  aloneOn({ laneKey, cluster }: Pick<Row, "laneKey" | "cluster">): boolean {
+    if (this.#crowded === undefined) {
+      const places = new Set<string>();
+      this.#crowded = new Set();
+      for (const row of this.rows) {
+        const place = `${row.laneKey} ${row.cluster}`;
+        if (places.has(place)) this.#crowded.add(place);
+        places.add(place);
+      }
+    }
+    return !this.#crowded.has(`${laneKey} ${cluster}`);
   }
 
   /** The lane as people name it. */
