@@ -157,8 +157,9 @@ interface Rest {
 /** `CAPSTAN_BENCH_CPU_PROFILE=FOLDER` leaves a profile of the hub there when it ends. */
 function hubCommand(): Command {
   const { binary, args } = capstan();
+  const node = (process.env["CAPSTAN_BENCH_NODE_ARGS"] ?? "").split(" ").filter(Boolean);
   return profileFolder === undefined
-    ? { binary, args }
+    ? { binary, args: [...node, ...args] }
     : { binary, args: ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`, ...args] };
 }
 

@@ -31,6 +31,8 @@ export interface Assembly {
   seal(bundle: StoredBundleRef): SealedKey;
   /** The identity of a target's content. */
   identity(target: DesiredTarget): Digest;
+  /** Told of the identity of a target that was made here, so that nobody works it out again. */
+  isOf?(target: DesiredTarget, identity: Digest): void;
 }
 
 /**
@@ -73,6 +75,7 @@ function isHeld(before: DesiredTarget, { content, operation }: Change & { kind: 
 
 interface Draft {
   identity(target: DesiredTarget): Digest;
+  isOf?(target: DesiredTarget, identity: Digest): void;
   readonly targets: Map<TargetKey, DesiredTarget>;
   readonly tombstones: Map<TargetKey, Tombstone>;
   readonly revision: bigint;
@@ -107,21 +110,20 @@ function put(draft: Draft, key: TargetKey, change: Change): boolean {
   if (before !== undefined && isHeld(before, change, draft)) return false;
   draft.tombstones.delete(key);
   const sealed = before?.bundle?.digest === bundle.digest ? before.bundle.key : undefined;
-  draft.targets.set(
-    key,
-    create(DesiredTargetSchema, {
-      ...target,
-      generation: draft.revision,
-      bundle: create(BundleRefSchema, {
-        digest: bundle.digest,
-        size: BigInt(bundle.size),
-        chunks: bundle.chunks,
-        keyId: bundle.keyId,
-        key: sealed ?? draft.seal(bundle),
-      }),
-      ...(change.operation === undefined ? {} : { operation: change.operation }),
+  const next = create(DesiredTargetSchema, {
+    ...target,
+    generation: draft.revision,
+    bundle: create(BundleRefSchema, {
+      digest: bundle.digest,
+      size: BigInt(bundle.size),
+      chunks: bundle.chunks,
+      keyId: bundle.keyId,
+      key: sealed ?? draft.seal(bundle),
     }),
-  );
+    ...(change.operation === undefined ? {} : { operation: change.operation }),
+  });
+  draft.targets.set(key, next);
+  draft.isOf?.(next, change.content.digest);
   return true;
 }
 

@@ -48,6 +48,11 @@ export class Ledger {
     return held.state.targets.find((target) => targetKey(target.namespace, target.name) === key);
   }
 
+  /** Takes note of an identity that is known already. */
+  remember(target: DesiredTarget, identity: Digest): void {
+    this.#identities.set(target, identity);
+  }
+
   /** The identity of a target's content, worked out once an object. */
   identity(target: DesiredTarget): Digest {
     const known = this.#identities.get(target);

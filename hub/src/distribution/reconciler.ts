@@ -35,6 +35,9 @@ export interface Hailed {
   readonly held: SignedDesiredState | undefined;
 }
 
+/** Clusters written at once: the first agents of a large fleet fetch theirs while the next are worked out. */
+const roundSize = 200;
+
 /**
  * Writes what each cluster should hold. Changes are gathered by cluster and written together: one state, one key, one
  * hint a cluster, whatever number of lanes move. A cluster is written to only after its hello in this term, at
@@ -183,7 +186,8 @@ export class DistributionReconciler {
     const writes = new Map<ClusterId, Uint8Array>();
     const states = new Map<ClusterId, DesiredState>();
     const taken = new Map<ClusterId, ReadonlyMap<TargetKey, Change>>();
-    for (const cluster of [...this.#dirty]) {
+    for (const cluster of this.#dirty) {
+      if (writes.size >= roundSize) break;
       this.#dirty.delete(cluster);
       const next = this.#next(cluster);
       if (next === undefined) {
@@ -225,6 +229,7 @@ export class DistributionReconciler {
       removed: this.#removed.get(cluster) ?? new Map(),
       seal: (bundle) => this.#options.crypto.seal(bundle, recipient),
       identity: (target) => this.#ledger.identity(target),
+      isOf: (target, identity) => this.#ledger.remember(target, identity),
     });
   }
 

@@ -74,7 +74,28 @@ function sealTo(sealingKey: string, digest: string, secret: Uint8Array): SealedC
   return { ephemeralPublic: new Uint8Array(ephemeralPublic), nonce: new Uint8Array(nonce), sealed };
 }
 
-function recipientKey(hex: string): { readonly raw: Buffer; readonly key: KeyObject } {
+interface Recipient {
+  readonly raw: Buffer;
+  readonly key: KeyObject;
+}
+
+/** Keys of the clusters that were sealed to last: reading one costs a quarter of a seal. */
+const recipients = new Map<string, Recipient>();
+const recipientsKept = 10_000;
+
+function recipientKey(hex: string): Recipient {
+  const known = recipients.get(hex);
+  if (known !== undefined) return known;
+  const recipient = readRecipient(hex);
+  recipients.set(hex, recipient);
+  for (const oldest of recipients.keys()) {
+    if (recipients.size <= recipientsKept) break;
+    recipients.delete(oldest);
+  }
+  return recipient;
+}
+
+function readRecipient(hex: string): Recipient {
   const raw = Buffer.from(hex, "hex");
   if (!/^[0-9a-f]{64}$/.test(hex) || raw.every((byte) => byte === 0)) {
     throw new Fault("bad-input", {
