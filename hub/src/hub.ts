@@ -34,6 +34,7 @@ import { StatusReconciler } from "./status/reconciler.ts";
 import { staleness } from "./status/stale.ts";
 import type { FleetNotes, Hints, Memory } from "./store/port.ts";
 import { type Rebuild, RebuildKeeper } from "./store/rebuild.ts";
+import { wireMode } from "./targets/policy.ts";
 
 /** Everything that the hub needs of the world; `main` makes them, tests fake them. */
 export interface HubPorts {
@@ -306,7 +307,13 @@ export class Hub {
         if (named === undefined || record?.enrolment === undefined || record.claimed !== undefined) return undefined;
         if (record.incarnation === undefined || this.desk.isRevoked(cluster)) return undefined;
         const { sealingKey } = record.enrolment.keys;
-        return { cluster, incarnation: record.incarnation, labels: named.labels, sealingKey };
+        return {
+          cluster,
+          incarnation: record.incarnation,
+          labels: named.labels,
+          mode: wireMode(named.mode),
+          sealingKey,
+        };
       },
       onFault: (fault) => this.#logFault("distribution", fault),
     });

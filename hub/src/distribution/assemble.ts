@@ -51,8 +51,7 @@ export function assemble(input: Assembly): DesiredState | undefined {
   for (const [key, change] of input.changes) {
     changed = put({ ...input, targets, tombstones, revision }, key, change) || changed;
   }
-  const relabelled = input.previous !== undefined && !sameLabels(input.previous.labels, input.recipient.labels);
-  if (!changed && !relabelled) return undefined;
+  if (!changed && !isRedescribed(input)) return undefined;
   return create(DesiredStateSchema, {
     fleet: input.fleet,
     cluster: input.recipient.cluster,
@@ -61,6 +60,7 @@ export function assemble(input: Assembly): DesiredState | undefined {
     epoch: input.epoch,
     requiredFeatures: requiredFeatures([...targets.values()], tombstones.size),
     labels: { ...input.recipient.labels },
+    mode: input.recipient.mode,
     targets: [...targets.values()],
     tombstones: [...tombstones.values()],
     decidedAt: timestampFromMs(input.now),
@@ -136,6 +136,12 @@ function requiredFeatures(targets: readonly DesiredTarget[], tombstones: number)
   if (targets.some((t) => t.mayRollBackLocally)) required.push("local-rollback");
   if (targets.some((t) => t.operation !== undefined)) required.push("operations");
   return required;
+}
+
+/** Whether people said something else of the cluster itself. */
+function isRedescribed({ previous, recipient }: Assembly): boolean {
+  if (previous === undefined) return false;
+  return previous.mode !== recipient.mode || !sameLabels(previous.labels, recipient.labels);
 }
 
 function sameLabels(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {

@@ -63,7 +63,7 @@ class World {
       vault,
       crypto,
       hints: { hint: (cluster, revision) => void this.hinted.push(`${cluster}@${revision}`) },
-      recipient: (cluster) => ({ cluster, incarnation: "u", labels: {}, sealingKey: "00" }),
+      recipient: (cluster) => ({ cluster, incarnation: "u", labels: {}, mode: 2, sealingKey: "00" }),
       onFault: (fault) => void this.faults.push(fault),
     });
   }

@@ -1,5 +1,5 @@
 import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
-import type { DesiredState } from "@capstan/proto/desired";
+import type { DesiredState, Mode } from "@capstan/proto/desired";
 
 /** A cluster's desired state in force, with what is derived from it. */
 export interface Held {
@@ -12,4 +12,6 @@ export interface Recipient {
   readonly cluster: ClusterId;
   readonly incarnation: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Of the cluster; `OBSERVE` acts at once on all of its targets. */
+  readonly mode: Mode;
 }

@@ -5,6 +5,7 @@ import type { ElementFault, GenerateResult } from "../generators/model.ts";
 import { type AllowedChanges, allowedChanges } from "../generators/policy.ts";
 import type { RenderRequest } from "../render/model.ts";
 import { parseStrategy, type Strategy } from "../rollout/strategy.ts";
+import { local } from "../targets/destination.ts";
 import type { Candidate } from "../targets/model.ts";
 import { sourcesOf } from "./content.ts";
 import type { OwnerState } from "./model.ts";
@@ -69,17 +70,28 @@ export async function gatherSet(
     }
     return {
       kind: "ApplicationSet",
-      candidates: result.applications.map(({ application, trace }) => ({
-        application,
-        set: owner,
-        madeBy: `${trace.generator} ${JSON.stringify(trace.element, bigints)}`,
-      })),
+      candidates: result.applications
+        .filter(({ trace }) => !isNoCluster(trace.element, world))
+        .map(({ application, trace }) => ({
+          application,
+          set: owner,
+          madeBy: `${trace.generator} ${JSON.stringify(trace.element, bigints)}`,
+        })),
       result,
       strategy: parseStrategy(set.spec.strategy, world.strategy).strategy,
       changes: allowedChanges(set),
       summary: setSummary(set.spec.generators, result.applications.length),
     };
   }
+}
+
+/**
+ * Argo CD's clusters generator also names the cluster that Argo CD runs in. The hub runs in none: that element counts only
+ * where a cluster of the fleet claims its server (`spec.argocd.server`).
+ */
+function isNoCluster({ name, server }: JsonObject, world: GatherWorld): boolean {
+  if (name !== local.name || server !== local.server) return false;
+  return !world.clusters().some(({ argocd }) => argocd.server === local.server || argocd.name === local.name);
 }
 
 /** What is to be rendered for an application on a cluster; undefined: it names no source. Throws a source's fault. */

@@ -3,7 +3,7 @@ import type { Cluster } from "../clusters/model.ts";
 import type { Application, Destination } from "../documents/model.ts";
 
 /** Argo CD's name and server of the cluster that it runs in. */
-const local = { name: "in-cluster", server: "https://kubernetes.default.svc" };
+export const local = { name: "in-cluster", server: "https://kubernetes.default.svc" };
 
 /** The clusters by what destinations may call them. */
 export class Destinations {

@@ -31,7 +31,12 @@ const width: Record<ModeName, number> = { Observe: 0, AdoptIfNoDiff: 1, Enforce:
 export function modeOf(application: Application, cluster: ModeName): Mode {
   const asked = application.metadata.annotations[modeAnnotation];
   const own = asked !== undefined && Object.hasOwn(width, asked) ? (asked as ModeName) : cluster;
-  return wireModes[cluster === "Observe" ? "Observe" : own];
+  return wireMode(cluster === "Observe" ? "Observe" : own);
+}
+
+/** A mode as the wire has it. */
+export function wireMode(mode: ModeName): Mode {
+  return wireModes[mode];
 }
 
 /** Argo CD's sync policy as the agent acts on it (design §3.4). */

@@ -142,7 +142,7 @@ export type DesiredState = Message<"capstan.v1.DesiredState"> & {
   decidedAt?: Timestamp | undefined;
 
   /**
-   * The cluster's own mode; a target's mode is never wider.
+   * The cluster's own mode. OBSERVE acts at once on every target, whatever mode the target has.
    *
    * @generated from field: capstan.v1.Mode mode = 12;
    */
