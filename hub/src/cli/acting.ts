@@ -105,7 +105,7 @@ async function sync(call: Call): Promise<number> {
       ...(done.rollout === "" ? [] : [`${lane} ${would ? "would move" : "moves"} by rollout ${done.rollout}`]),
       ...(done.targets.length === 0
         ? []
-        : [`${counted(done.targets.length, "target")} ${would ? "would be" : "are being"} applied again:`]),
+        : [`${would ? "would apply" : "applies"} ${counted(done.targets.length, "target")} again:`]),
       ...done.targets.slice(0, 20).map((target) => `  ${target}`),
       ...(done.targets.length > 20 ? [`  and ${done.targets.length - 20} more`] : []),
       ...(done.rollout === "" && done.targets.length === 0 ? ["nothing to do"] : []),

@@ -14,7 +14,7 @@ import { allPages, type Call } from "./call.ts";
 import { listClusters, showCluster } from "./clusters.ts";
 import { listDocuments } from "./documents.ts";
 import { listDeletions, listRepositories, listRoots } from "./inputs.ts";
-import { laneText, qualified } from "./names.ts";
+import { laneText, plainName, qualified } from "./names.ts";
 import { listRollouts, showRollout } from "./rollouts.ts";
 import { clusterColumns } from "./screens/cluster.ts";
 import { rolloutColumns } from "./screens/rollout.ts";
@@ -181,7 +181,8 @@ async function watchNoun(call: Call, noun: Noun): Promise<number> {
       const stream = hub.applications.watchTargets({ options }, signal);
       const events = mapped(stream, ({ type, target }) => {
         const other =
-          target !== undefined && ((set !== "" && target.set !== set) || (lane !== "" && target.lane !== lane));
+          target !== undefined &&
+          ((set !== "" && plainName(target.set) !== plainName(set)) || (lane !== "" && target.lane !== lane));
         return { type, item: other ? undefined : target };
       });
       return watchList(call, events, { schema: TargetViewSchema, columns: targetColumns, key: qualified });

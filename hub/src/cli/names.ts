@@ -53,9 +53,14 @@ export function qualified({ namespace, name }: { readonly namespace: string; rea
   return namespace === "" ? name : `${namespace}/${name}`;
 }
 
-/** `SET:LANE`, or `LANE` of a standalone Application. */
+/** `SET:LANE`, or `LANE` of a standalone Application; the usual namespace is left out. */
 export function laneText(set: string, lane: string): string {
-  return set === "" ? lane : `${set}:${lane}`;
+  return set === "" ? lane : `${plainName(set)}:${lane}`;
+}
+
+/** A name without the namespace in which Argo CD's documents usually are. */
+export function plainName(name: string): string {
+  return name.replace(/^argocd\//, "");
 }
 
 /** `a=1,b=2`, ordered; `-` without labels. */

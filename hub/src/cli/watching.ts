@@ -124,7 +124,8 @@ function showStep(call: Call, rollout: RolloutView, last: string): string {
     return "";
   }
   const line = progressLine(rollout, look);
-  const said = line.replace(/^\S+ {2}/, "");
+  // What only counts down is no news.
+  const said = line.replace(/^\S+ {2}/, "").replaceAll(/\d+ (s|min)\b/g, "");
   if (said !== last) screen.out(`${line}\n`);
   return said;
 }

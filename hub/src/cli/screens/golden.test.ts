@@ -87,6 +87,23 @@ as of 3 s ago
     assert.deepEqual(whyScreen(twice, look), ["lane web waits: canary eu-1 failed", "  To go on:", "    push a fix"]);
   });
 
+  it("lists what several lanes wait for, each with its name", () => {
+    const several = create(ExplainResponseSchema, {
+      headline: "team-apps: 2 lanes, 9 targets",
+      reasons: [
+        { subject: "team-apps:web", rule: "failed", message: "eu-1 failed: no image", unblock: ["push a fix"] },
+        { subject: "team-apps:api", rule: "offline", message: "us-1 is offline" },
+      ],
+    });
+    assert.deepEqual(whyScreen(several, look), [
+      "team-apps: 2 lanes, 9 targets",
+      "  team-apps:web: eu-1 failed: no image",
+      "  team-apps:api: us-1 is offline",
+      "  To go on:",
+      "    push a fix",
+    ]);
+  });
+
   it("has colours only where there are colours", () => {
     const escape = String.fromCharCode(27);
     const text = (colours: boolean) => statusScreen(journey4, { ...look, colours }).join("\n");

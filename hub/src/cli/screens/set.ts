@@ -1,12 +1,12 @@
 import type { LaneView, RepositoryView, RootView, SetView } from "@capstan/proto/application";
 import type { Condition } from "@capstan/proto/common";
 import { ageCell, sinceText } from "../age.ts";
-import { type Look, toned, wrapped } from "../look.ts";
-import { laneText, qualified, releaseCell, releaseText, shortCommit } from "../names.ts";
+import { counted, type Look, toned, wrapped } from "../look.ts";
+import { laneText, plainName, qualified, releaseCell, releaseText, shortCommit } from "../names.ts";
 import { type Column, table } from "../table.ts";
 import { faultLines } from "./fault.ts";
 
-const short = ({ namespace, name }: SetView) => (namespace === "argocd" ? name : qualified({ namespace, name }));
+const short = (set: SetView) => plainName(qualified(set));
 
 /** Columns of a list of sets. */
 export const setColumns: readonly Column<SetView>[] = [
@@ -57,7 +57,7 @@ export function setScreen(set: SetView, look: Look): string[] {
   return [
     toned(look, "strong", `${set.kind} ${qualified(set)}`),
     `  from       ${set.origin || "-"}`,
-    `  targets    ${targets?.total ?? 0} on ${targets?.clusters ?? 0} clusters: ${targets?.healthy ?? 0} healthy, ${targets?.synced ?? 0} synced`,
+    `  targets    ${targets?.total ?? 0} on ${counted(targets?.clusters ?? 0, "cluster")}: ${targets?.healthy ?? 0} healthy, ${targets?.synced ?? 0} synced`,
     "",
     ...(rows.length === 0
       ? ["  no lanes"]

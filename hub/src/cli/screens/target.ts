@@ -1,17 +1,20 @@
 import type { TargetView } from "@capstan/proto/application";
 import { ageCell, dateText, msOf, sinceText } from "../age.ts";
-import { type Look, toned, wrapped } from "../look.ts";
-import { laneText, qualified, releaseCell, releaseText, shortDigest } from "../names.ts";
+import { cut, type Look, toned, wrapped } from "../look.ts";
+import { laneText, plainName, qualified, releaseCell, releaseText, shortDigest } from "../names.ts";
 import type { Column } from "../table.ts";
 import { healthWord, modeWord, phaseWord, stateTone, syncWord } from "../words.ts";
 import { faultLines } from "./fault.ts";
+
+/** Of the element that made a target, which holds all its parameters; `-o wide` shows the rest. */
+const madeByShown = 160;
 
 /** Columns of a list of targets: health and sync are two. */
 export function targetColumns({ now }: Look): readonly Column<TargetView>[] {
   const health = ({ report }: TargetView) => healthWord(report?.health);
   const sync = (target: TargetView) => syncWord(target.report?.sync);
   return [
-    { head: "TARGET", cell: ({ namespace, name }) => (namespace === "argocd" ? name : qualified({ namespace, name })) },
+    { head: "TARGET", cell: ({ namespace, name }) => plainName(qualified({ namespace, name })) },
     { head: "CLUSTER", cell: ({ cluster }) => cluster },
     { head: "LANE", cell: ({ set, lane }) => laneText(set, lane), gives: true },
     { head: "HEALTH", cell: health, tone: (target) => stateTone(health(target)) },
@@ -62,7 +65,7 @@ export function targetScreen(target: TargetView, look: Look): string[] {
     ["generation", `${target.generation}, digest ${shortDigest(target.digest) || "-"}`],
     ["objects", countsText(target)],
     ["mode", modeWord(target.mode)],
-    ["made by", target.madeBy || "-"],
+    ["made by", look.wide ? target.madeBy || "-" : cut(target.madeBy || "-", madeByShown)],
     ["reported", target.reportedAt === undefined ? "never" : `${ageCell(target.reportedAt, now)} ago`],
   ];
   return [

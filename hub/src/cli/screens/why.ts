@@ -7,14 +7,14 @@ import { stateTone } from "../words.ts";
 
 /** Why something waits: what is so and since when, what it is about, and the commands that would go on. */
 export function whyScreen(found: ExplainResponse, look: Look): string[] {
-  const [first, ...others] = found.reasons;
+  const [top] = found.reasons;
+  // What is said of one of several things stands below the headline, not in it.
+  const first = found.reasons.length === 1 || found.headline.includes(top?.subject ?? "") ? top : undefined;
+  const others = first === undefined ? found.reasons : found.reasons.slice(1);
   return [
     ...headline(found.headline, first, look),
     ...(first === undefined ? [] : detailLines(first, look)),
-    ...others.flatMap((reason) => [
-      ...indented(`${reason.message}${sinceClock(reason, look)}`, look),
-      ...detailLines(reason, look),
-    ]),
+    ...others.flatMap((reason) => [...indented(reasonText(reason, look), look), ...detailLines(reason, look)]),
     ...(found.reasons.length === 0 ? ["  nothing waits"] : []),
     ...goingOn(found, look),
     ...asOfLine(msOf(found.asOf), look),
@@ -33,6 +33,11 @@ function headline(text: string, first: Reason | undefined, look: Look): string[]
   return wrapped(`${bare}${message}${since}`, look.width).map((line, at) =>
     at === 0 ? toned(look, tone, line) : `  ${toned(look, tone, line)}`,
   );
+}
+
+function reasonText(reason: Reason, look: Look): string {
+  const { subject, message } = reason;
+  return `${message.includes(subject) ? "" : `${subject}: `}${message.replace(/\.$/, "")}${sinceClock(reason, look)}`;
 }
 
 function detailLines({ details }: Reason, look: Look): string[] {

@@ -56,9 +56,9 @@ function noCluster(context: string): Fault {
 function send(target: Target, item: ApplyItem, signal: AbortSignal): Promise<number> {
   const url = new URL(`${target.server.replace(/\/+$/, "")}${item.path}?fieldManager=${fieldManager}&force=true`);
   const body = JSON.stringify(item.object);
-  const headers = { ...target.options.headers, "content-type": "application/apply-patch+yaml" };
   return new Promise((resolve, reject) => {
-    const call = request(url, { ...target.options, method: "PATCH", headers, signal, timeout: patienceMs });
+    const call = request(url, { ...target.options, method: "PATCH", signal, timeout: patienceMs });
+    call.setHeader("content-type", "application/apply-patch+yaml");
     call.once("timeout", () => call.destroy(new Error(`no answer within ${patienceMs / 1000} s`)));
     call.once("error", (cause) => reject(unreachable(target, cause)));
     call.once("response", (response) => {
