@@ -7,6 +7,11 @@ type Env = Readonly<Record<string, string | undefined>>;
 export function processScreen(env: Env): Screen {
   const { stdin, stdout, stderr } = process;
   const outputIsTerminal = stdout.isTTY === true;
+  // `capstan … | head`: a reader that has seen enough is no failure.
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(0);
+  });
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
