@@ -21,7 +21,7 @@ import type { Term } from "./leader/model.ts";
 import type { OwnerState } from "./releases/model.ts";
 import type { Generate, Renderer, RenderMemory } from "./releases/port.ts";
 import { ReleasesReconciler } from "./releases/reconciler.ts";
-import { windowChanges } from "./releases/windows.ts";
+import { adjustments } from "./releases/windows.ts";
 import { splitLane } from "./rollout/facts.ts";
 import { type LaneKey, type RunState, type Transition } from "./rollout/model.ts";
 import type { RolloutStore } from "./rollout/port.ts";
@@ -325,6 +325,7 @@ export class Hub {
       store: this.ports.stores.guard,
       limits: defaultLimits,
       hash: (text) => this.#hash(text),
+      onApproved: () => this.rollouts.wakeAll(),
       holdings: () =>
         this.distribution.standing
           .all()
@@ -366,6 +367,7 @@ export class Hub {
         },
         revision: (cluster) => Number(this.distribution.held(cluster)?.state.revision ?? 0n),
         content: (cluster, target) => this.distribution.standing.content(cluster, target),
+        laneOf: (target) => this.distribution.standing.laneOf(target) as LaneKey | undefined,
         assign: (cluster, target, change) => this.distribution.assign(cluster, target, change),
       },
       clusters: this.#clusterView(),
@@ -381,14 +383,16 @@ export class Hub {
     const since = () => this.#listeningSince;
     return {
       all: () =>
-        this.clusters.all().map(({ id, labels }) => ({
+        this.clusters.all().map(({ id, labels, cordoned }) => ({
           id,
-          connected: this.sessions.isConnected(id),
+          connected: this.sessions.isConnected(id) && !cordoned,
           canary: labels["capstan.dev/canary"] === "true",
         })),
       status: (cluster: ClusterId) => {
-        if (this.clusters.get(cluster) === undefined) return undefined;
-        return { connected: this.sessions.isConnected(cluster), status: this.status.of(cluster) };
+        const named = this.clusters.get(cluster);
+        if (named === undefined) return undefined;
+        const { cordoned } = named;
+        return { connected: this.sessions.isConnected(cluster), cordoned, status: this.status.of(cluster) };
       },
       get listeningSince() {
         return since();
@@ -440,11 +444,12 @@ export class Hub {
   }
 
   #workedOut(state: OwnerState): void {
+    this.distribution.standing.place(state.owner, placesOf(state));
     for (const lane of state.lanes) this.rollouts.want(lane.key, lane);
-    for (const { cluster, target, windows } of windowChanges(state.lanes, (c, t) => this.distribution.target(c, t))) {
-      // What is about to be written says its own windows.
+    for (const { cluster, target, change } of adjustments(state.lanes, (c, t) => this.distribution.target(c, t))) {
+      // What is about to be written says its own windows and names.
       if (this.distribution.waiting(cluster, target) !== undefined) continue;
-      this.distribution.assign(cluster, target, { kind: "adjust", windows });
+      this.distribution.assign(cluster, target, { kind: "adjust", ...change });
     }
     this.#touch();
     for (const fault of [...state.faults, ...state.targetFaults.values()])
@@ -571,6 +576,14 @@ export class Hub {
       this.ports.log("info", `rollout ${plan.run}: ${change.to.phase}`, { lane: plan.lane, reason });
     }
   }
+}
+
+/** Where the targets belong that an owner asks for. */
+function placesOf({ kind, lanes }: OwnerState) {
+  const ofSet = kind === "ApplicationSet";
+  return new Map(
+    lanes.flatMap(({ name, release }) => release.targets.map(({ target }) => [target, { lane: name, ofSet }] as const)),
+  );
 }
 
 function factsOf(facts: WireFacts | undefined): ClusterFacts | undefined {

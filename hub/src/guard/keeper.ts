@@ -22,6 +22,8 @@ export interface GuardOptions {
   sets(): ReadonlyMap<string, SetGuard>;
   /** The set that a lane belongs to; null: a standalone Application. */
   setOf(lane: string): string | null;
+  /** Told when a person has approved something: lanes that were held may go on. */
+  onApproved?(): void;
 }
 
 interface Verdict {
@@ -101,6 +103,7 @@ export class GuardKeeper {
     this.#approvals = [...this.#approvals, approval];
     this.#verdict = undefined;
     await this.#save(signal);
+    this.#options.onApproved?.();
     return list as HeldList;
   }
 
@@ -116,6 +119,7 @@ export class GuardKeeper {
     this.#approvals = [...this.#approvals, { scope, digest, list, ...who, at: this.#options.clock.now() }];
     this.#verdict = undefined;
     await this.#save(signal);
+    this.#options.onApproved?.();
   }
 
   #judge(): Verdict {
