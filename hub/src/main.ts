@@ -11,6 +11,7 @@ import { auditReach, readAudit } from "./api/audit-reader.ts";
 import { authoriser } from "./api/authorise.ts";
 import { Calls } from "./api/call.ts";
 import { fleetService } from "./api/fleet-service.ts";
+import { labelEffects } from "./api/label-effects.ts";
 import { inputProblems, looksOf, rolloutLines } from "./api/looks.ts";
 import { metricsText } from "./api/metrics.ts";
 import { summary } from "./api/summary.ts";
@@ -61,8 +62,9 @@ import { TemplateEngine } from "./template/engine.ts";
 
 const version = "0.1.0";
 
-/** Serves until the signal aborts. Everything that was opened is closed, in the reverse order. */
+/** Serves until the signal aborts. Everything that was opened is closed in the reverse order, also when a start fails. */
 export async function serve(config: HubConfig, signal: AbortSignal): Promise<void> {
+  await using opened = new AsyncDisposableStack();
   const log = openLog(config.logLevel, { hub: config.id });
   const onFault = (fault: Fault) => log.warn({ code: fault.code, err: fault.cause }, faultText(fault));
   const clock = systemClock;
@@ -82,6 +84,8 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     settled: async (stop) => held.keeper?.settled(stop),
   };
   const store = await openStore({ config, clock, chance, path, tls: files, fence, onFault }, signal);
+  let serving = false;
+  opened.defer(() => (serving ? store.close() : store.abandon()));
   for (const warning of store.warnings) log.warn(warning);
   // One small process starts all others: from a large one each start would hold up the hub.
   const runner = new Spawner().start();
@@ -174,10 +178,10 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
           problems: [...hubProblems(), ...inputProblems(now)],
         });
       },
-      changes: hub.changes,
+      changes: { ...hub.changes, clock },
       revoke: (cluster, who, stop) => hub.revoke(cluster, who, stop),
       forget: (cluster, stop) => hub.forget(cluster, stop),
-      effects: () => [],
+      effects: (cluster, labels, stop) => labelEffects(cluster, labels, people.sight.now(), stop),
     }),
     ...people.services,
     systemService({
@@ -227,6 +231,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     ],
     onFault: (fault, method) => log.error({ method, err: fault.cause ?? fault }, faultText(fault)),
   });
+  opened.defer(() => grpc.stop());
   const http = await startHttpServer(
     { address: config.listen.address, port: config.listen.http },
     {
@@ -245,22 +250,35 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
       },
     },
   );
+  opened.defer(() => http.stop());
   log.info({ grpc: grpc.port, http: http.port, fleet: authority.fleet }, "listening");
   const renew = async () => {
     await authority.server(names, clock.now());
     credentials.renew(await readTls(files));
     store.reload();
   };
-  const loops = [
-    store.run(signal),
-    sources.start(signal),
-    held.keeper.run(signal),
-    everyDay(clock, renew, { onFault, signal }),
-  ];
-  await Promise.all(loops);
-  await grpc.stop();
-  await http.stop();
-  await store.close();
+  serving = true;
+  await together(signal, (stop) => [
+    store.run(stop),
+    sources.start(stop),
+    held.keeper?.run(stop),
+    everyDay(clock, renew, { onFault, signal: stop }),
+  ]);
+}
+
+/** Runs loops until all have ended; where one fails, the others are stopped, and it is thrown when they have ended. */
+async function together(
+  signal: AbortSignal,
+  start: (stop: AbortSignal) => readonly (Promise<void> | undefined)[],
+): Promise<void> {
+  const failed = new AbortController();
+  const loops = start(AbortSignal.any([signal, failed.signal]));
+  try {
+    await Promise.all(loops);
+  } finally {
+    failed.abort();
+    await Promise.allSettled(loops);
+  }
 }
 
 /** Once a day; what fails is told and tried again the next day: a server certificate is renewed long before its end. */

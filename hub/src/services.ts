@@ -32,7 +32,7 @@ export function worldOf(hub: Hub, { clock, bundles, newId }: Omit<PeopleServices
     repositories: hub.ports.sources,
     agents: hub.sessions,
     bundles,
-    changes: hub.changes,
+    changes: { ...hub.changes, clock },
     newId,
     rebuildingSince: () => hub.rebuilding?.since,
   };

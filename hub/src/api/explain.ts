@@ -9,14 +9,16 @@ import { type LaneKey, parseRunId, type RunState } from "../rollout/model.ts";
 import { whyCluster } from "../rollout/why.ts";
 import { healthOf, syncOf } from "../status/count.ts";
 import { ambiguous, lanesNamed, ownersNamed, rowsNamed, targetsMeant } from "./names.ts";
-import { laneReason, reason, whyLane, whyTarget } from "./reasons.ts";
-import { knownRelease } from "./rollout-views.ts";
+import { laneReason, objectWords, reason, whyLane, whyTarget } from "./reasons.ts";
+import { knownRelease, runRelease } from "./rollout-views.ts";
 import type { Row } from "./rows.ts";
 import type { Seen } from "./seen.ts";
 import { placeText } from "./target-views.ts";
 
 /** Reasons of single targets that one answer lists. */
 const shown = 20;
+/** Rules that only say whose turn it is: told once of a lane, not of each of its targets. */
+const turns: ReadonlySet<string> = new Set(["earlier-stage", "concurrency", "next-step", "failures", "paused"]);
 
 /** Why something waits: never empty for what is not as it should be. Throws `not-found`, `bad-input` for a name of several. */
 export function explain(subject: string, cluster: string, seen: Seen): ExplainResponse {
@@ -128,8 +130,10 @@ function ofRun(run: RunState, seen: Seen): Told {
   return { headline: `${titleOf(run, seen)} is ${run.status.phase}`, reasons: left.slice(0, shown), advice: again };
 }
 
-function titleOf({ plan }: RunState, seen: Seen): string {
-  const { commit, subject } = plan.cause;
+function titleOf(run: RunState, seen: Seen): string {
+  const { plan } = run;
+  const standing = seen.lane(plan.lane);
+  const { commit, subject } = standing === undefined ? plan.cause : runRelease(run, standing);
   const cause = `${commit === "" ? "" : ` ${commit.slice(0, 7)}`}${subject === "" ? "" : ` "${subject}"`}`;
   return `${seen.text(plan.lane)}${cause}`;
 }
@@ -141,13 +145,20 @@ function ofLane(key: LaneKey, seen: Seen): Told {
   const going = run !== undefined && !isOver(run.status);
   const failures = going ? failuresOf(run, seen) : [];
   const main = first === undefined ? [] : [first];
-  if (going && first !== undefined && failures.length > 0) first.details.push(...touchedLines(run, seen));
-  const rows = rowReasons(seen.rowsOf(key), seen, new Set(main.map(({ message }) => message)));
+  const stopped = going && run.status.phase === "Paused" && run.status.failure;
+  if (stopped && first !== undefined) {
+    // Told as one thing: what stopped it, what the agents say of that, and what was not touched.
+    first.message = seen.plain("reason" in run.status ? run.status.reason : first.message, key);
+    first.details.push(...failures.flatMap(({ message, details }) => (details.length === 0 ? [message] : details)));
+    first.details.push(...touchedLines(run, seen));
+  }
+  const apart = stopped ? [] : failures;
+  const rows = rowReasons(seen.rowsOf(key), seen, [...main, ...failures], going ? turns : new Set());
   const held = heldReasons(
     ({ set, target }) => set === splitLane(key).owner || seen.rowsOf(key).some((row) => row.key === target),
     seen,
   );
-  const reasons = [...main, ...failures, ...held, ...rows];
+  const reasons = [...main, ...apart, ...held, ...rows];
   return { headline: laneHeadline(key, first, seen), reasons, advice: adviceOf(key, first, seen) };
 }
 
@@ -166,26 +177,38 @@ function laneHeadline(key: LaneKey, first: Reason | undefined, seen: Seen): stri
   return `${text} is where Git asks it to be: ${rows.length} ${rows.length === 1 ? "target" : "targets"}`;
 }
 
-/** Failed clusters with what their agents say of them. */
+/** Failed clusters, each with what its agent says of it. */
 function failuresOf(run: RunState, seen: Seen): Reason[] {
   const { lane } = run.plan;
-  return run.clusters
-    .flatMap(({ status }, index) => {
-      const member = run.members[index];
-      const found = status.is === "Failed" ? whyCluster(run, index, seen.facts(lane)) : null;
-      if (found === null || member === undefined) return [];
-      const told = laneReason(found, lane, seen);
-      const reports = seen.world.status.of(member.cluster).targets;
-      for (const { target } of member.moves) {
-        const report = reports.get(target)?.report;
-        if (report === undefined) continue;
-        if (report.healthMessage !== "") told.details.push(report.healthMessage);
-        for (const { object, message } of report.problems)
-          told.details.push(object === "" ? message : `${object}: ${message}`);
-      }
-      return [told];
-    })
-    .slice(0, shown);
+  const found: Reason[] = [];
+  for (const [index, { status }] of run.clusters.entries()) {
+    const cluster = run.members[index]?.cluster;
+    if (status.is !== "Failed" || cluster === undefined || found.length >= shown) continue;
+    const waits = whyCluster(run, index, seen.facts(lane));
+    if (waits === null) continue;
+    const told = laneReason(waits, lane, seen, cluster);
+    told.details.push(...troubleLines(run, index, seen));
+    found.push(told);
+  }
+  return found;
+}
+
+/** What the agent says of the targets that moved there, and where to look further. */
+function troubleLines(run: RunState, index: number, seen: Seen): string[] {
+  const member = run.members[index];
+  if (member === undefined) return [];
+  const reports = seen.world.status.of(member.cluster).targets;
+  const lines = new Set<string>();
+  for (const { target } of member.moves) {
+    const report = reports.get(target)?.report;
+    if (report === undefined) continue;
+    const look = `   (capstan logs ${target.slice(target.indexOf("/") + 1)})`;
+    if (report.healthMessage !== "") lines.add(`${report.healthMessage}${look}`);
+    for (const { object, message } of report.problems) {
+      lines.add(object === "" ? message : `${objectWords(object)}: ${message}`);
+    }
+  }
+  return [...lines];
 }
 
 /** `23 clusters were not touched; the 8 other lanes of team-apps go on`. */
@@ -201,14 +224,21 @@ function touchedLines(run: RunState, seen: Seen): string[] {
   return [`${others.size} ${others.size === 1 ? "cluster was" : "clusters were"} not touched${rest}`];
 }
 
-function rowReasons(rows: readonly Row[], seen: Seen, told: ReadonlySet<string>): Reason[] {
+function rowReasons(
+  rows: readonly Row[],
+  seen: Seen,
+  told: readonly Reason[],
+  taken: ReadonlySet<string> = new Set(),
+): Reason[] {
   const found: Reason[] = [];
-  const messages = new Set(told);
+  const messages = new Set(told.flatMap(({ message, details }) => [message, ...details]));
   for (const row of rows) {
     if (found.length >= shown) break;
     const status = seen.world.status.of(row.cluster).targets.get(row.key);
     const waits = whyTarget(row, status, seen);
-    if (waits === undefined || messages.has(waits.message)) continue;
+    if (waits === undefined || taken.has(waits.rule)) continue;
+    // What is told already, of this target or of one like it, is not told again.
+    if ([...messages].some((message) => message.includes(waits.message))) continue;
     messages.add(waits.message);
     found.push(waits);
   }
@@ -287,7 +317,7 @@ function ofSet(owner: string, seen: Seen): Told {
     if (found !== undefined) reasons.push(found);
   }
   reasons.push(...heldReasons(({ set }) => set === owner, seen));
-  reasons.push(...rowReasons(rows, seen, new Set(reasons.map(({ message }) => message))));
+  reasons.push(...rowReasons(rows, seen, reasons));
   const words = `${lanes.length} ${lanes.length === 1 ? "lane" : "lanes"}, ${rows.length} ${rows.length === 1 ? "target" : "targets"}`;
   const waits =
     reasons.length === 0
@@ -371,6 +401,6 @@ function ofCluster(id: ClusterId, seen: Seen): Told {
     advice.push([`capstan cluster uncordon ${id}`, "new rollouts go there again"]);
   }
   reasons.push(...heldReasons(({ cluster }) => cluster === id, seen));
-  reasons.push(...rowReasons(rows, seen, new Set(reasons.map(({ message }) => message))));
+  reasons.push(...rowReasons(rows, seen, reasons));
   return { headline: `${id} is ${state}; ${rows.length} ${rows.length === 1 ? "target" : "targets"}`, reasons, advice };
 }

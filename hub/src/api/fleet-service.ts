@@ -2,10 +2,17 @@ import { create } from "@bufbuild/protobuf";
 import { durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Clock, type ClusterId, Fault, parseClusterId, parseDigest } from "@capstan/proto";
 import { ListResultSchema } from "@capstan/proto/common";
-import { type Cluster as ClusterMessage, FleetService, type GetFleetStatusResponse } from "@capstan/proto/fleet";
+import {
+  type Cluster as ClusterMessage,
+  ClusterSchema,
+  FleetService,
+  type GetFleetStatusResponse,
+  HeldDeletionSchema,
+} from "@capstan/proto/fleet";
 import { type Calls, checkEtag } from "./call.ts";
 import { page } from "./page.ts";
 import type { GuardView } from "./port.ts";
+import { masked } from "./read-mask.ts";
 import { type Served, serve } from "./service.ts";
 import { type ClusterSources, clusterView, etagOf, heldDeletion, modeFromWire } from "./views.ts";
 import { type Watched, watch } from "./watch.ts";
@@ -25,7 +32,11 @@ export interface FleetServiceOptions extends ClusterSources {
   /** Forgets a cluster; returns the targets that it had. */
   forget(cluster: ClusterId, signal: AbortSignal): Promise<readonly string[]>;
   /** What a change of labels would move: one line each. */
-  effects(cluster: ClusterId, labels: Readonly<Record<string, string>>): readonly string[];
+  effects(
+    cluster: ClusterId,
+    labels: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<readonly string[]>;
 }
 
 /** `FleetService`. */
@@ -46,7 +57,10 @@ export function fleetService(options: FleetServiceOptions): Served {
       calls.look(context, "cluster.list", "cluster");
       const all = clusters.records().map((record) => clusterView(record, options));
       const { items, nextPageToken, total } = page(all, ({ id, labels }) => ({ id, labels, cluster: id }), list);
-      return { clusters: [...items], result: create(ListResultSchema, { nextPageToken, total, asOf: asOf() }) };
+      return {
+        clusters: masked(ClusterSchema, items, list),
+        result: create(ListResultSchema, { nextPageToken, total, asOf: asOf() }),
+      };
     },
     async getCluster({ id }, context) {
       calls.look(context, "cluster.get", `cluster/${id}`);
@@ -90,8 +104,9 @@ export function fleetService(options: FleetServiceOptions): Served {
         const record = clusters.record(cluster);
         if (record === undefined) throw unknown(cluster);
         checkEtag(change, etagOf(record), `cluster ${cluster}`);
-        const effects = [...options.effects(cluster, labels)];
-        if (change?.dryRun === true) return { cluster: shown(cluster), effects };
+        if (change?.dryRun === true) {
+          return { cluster: shown(cluster), effects: [...(await options.effects(cluster, labels, context.signal))] };
+        }
         const asked = modeFromWire(mode);
         await clusters.edit(
           cluster,
@@ -103,7 +118,7 @@ export function fleetService(options: FleetServiceOptions): Served {
           },
           signal,
         );
-        return { cluster: shown(cluster), effects };
+        return { cluster: shown(cluster) };
       });
     },
     async revokeCluster({ id, change }, context) {
@@ -144,7 +159,7 @@ export function fleetService(options: FleetServiceOptions): Served {
       calls.look(context, "deletion.list", "deletion");
       const { items, nextPageToken, total } = page(guard.lists(), ({ digest }) => ({ id: digest }), list);
       return {
-        deletions: items.map(heldDeletion),
+        deletions: masked(HeldDeletionSchema, items.map(heldDeletion), list),
         result: create(ListResultSchema, { nextPageToken, total, asOf: asOf() }),
       };
     },

@@ -168,7 +168,12 @@ export interface World {
   readonly repositories: RepositoriesView;
   readonly agents: AskView;
   readonly bundles: BundlesView;
-  readonly changes: { term(): string; sequence(): number; changed(signal: AbortSignal): Promise<void> };
+  readonly changes: {
+    term(): string;
+    sequence(): number;
+    changed(signal: AbortSignal): Promise<void>;
+    readonly clock?: Pick<Clock, "monotonic" | "sleep">;
+  };
   /** A fresh id of 128 random bits. */
   newId(): string;
   /** Since when a rebuild waits for a person. */

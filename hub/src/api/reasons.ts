@@ -33,8 +33,8 @@ export function reason(subject: string, { rule, message, since, unblock = [], de
 }
 
 /** A rollout's reason, with the lane as people name it. */
-export function laneReason(found: RolloutReason, key: LaneKey, seen: Seen): Reason {
-  return reason(seen.text(key), {
+export function laneReason(found: RolloutReason, key: LaneKey, seen: Seen, subject = seen.text(key)): Reason {
+  return reason(subject, {
     rule: found.rule,
     message: seen.plain(found.text, key),
     since: found.since,
@@ -100,7 +100,7 @@ export function whyTarget(row: Row, status: TargetStatus | undefined, seen: Seen
     const { code, message, next } = row.fault;
     return reason(subject, { rule: code, message, unblock: next === undefined ? [] : [next] });
   }
-  return cut(row, subject, seen) ?? moving(row, seen) ?? delivered(row, status, subject, seen);
+  return cut(row, subject, seen) ?? moving(row, subject, seen) ?? delivered(row, status, subject, seen);
 }
 
 /** Nothing reaches a cluster that is not there; what waits for it then waits for that first. */
@@ -125,13 +125,13 @@ function cut(row: Row, subject: string, { world }: Seen): Reason | undefined {
   });
 }
 
-function moving(row: Row, seen: Seen): Reason | undefined {
+function moving(row: Row, subject: string, seen: Seen): Reason | undefined {
   if (row.wanted?.content === row.held) return undefined;
   const run = seen.lane(row.laneKey)?.run;
   if (run !== undefined && !isOver(run.status)) {
     for (const index of seen.membersOn(row.laneKey, row.cluster)) {
       const found = whyCluster(run, index, seen.facts(row.laneKey));
-      if (found !== null) return laneReason(found, row.laneKey, seen);
+      if (found !== null) return laneReason(found, row.laneKey, seen, subject);
     }
   }
   return whyLane(row.laneKey, seen);

@@ -19,7 +19,7 @@ export function rolloutView(run: RunState, standing: LaneStanding, seen: Seen): 
   return create(RolloutViewSchema, {
     id: plan.run,
     lane: seen.text(plan.lane),
-    release: planRelease(run),
+    release: runRelease(run, standing),
     ...(plan.previous === null ? {} : { previous: knownRelease(plan.previous, standing) }),
     state: run.status.phase,
     actor: plan.actor,
@@ -91,6 +91,12 @@ export function planRelease({ plan }: RunState): Release {
   return releaseMessage(plan.release, plan.cause);
 }
 
+/** The release that a run moves to; of a rollback the one that it goes back to, with that one's own cause. */
+export function runRelease(run: RunState, standing: LaneStanding): Release {
+  const known = run.plan.origin.kind === "rollback" ? knownRelease(run.plan.release, standing) : undefined;
+  return known !== undefined && known.subject !== "" ? known : planRelease(run);
+}
+
 function releaseMessage(id: Digest, cause: RunState["plan"]["cause"]): Release {
   const { repository, commit, author, subject } = cause;
   return create(ReleaseSchema, { id, source: repository, commit, author, subject });
@@ -125,7 +131,7 @@ export function rolloutLine(run: RunState, standing: LaneStanding, seen: Seen): 
   return create(RolloutLineSchema, {
     id: plan.run,
     lane: seen.text(plan.lane),
-    release: planRelease(run),
+    release: runRelease(run, standing),
     state: run.status.phase,
     stage: stage + 1,
     stages: plan.stages.length,

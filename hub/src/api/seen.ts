@@ -26,7 +26,9 @@ export class Seen implements NameIndex {
     for (const { set, owner } of this.rows) if (set === "") standalone.add(owner);
     this.standalone = standalone;
     const lanes = new Set(this.rows.map(({ laneKey }) => laneKey));
-    for (const { lane, wanted, run, pin } of world.rollouts.lanes()) {
+    for (const standing of world.rollouts.lanes()) {
+      const { lane, wanted, run, pin } = standing;
+      this.#standings.set(lane, standing);
       const lives = (wanted?.release.targets.length ?? 0) > 0 || run !== undefined || pin !== undefined;
       if (lives) lanes.add(lane);
     }

@@ -1,5 +1,6 @@
+import type { Clock } from "@capstan/proto";
 import { WatchEventType, type WatchOptions } from "@capstan/proto/common";
-import { printed } from "./etag.ts";
+import { etagOfText, printed } from "./etag.ts";
 import { type Listable, narrowing } from "./page.ts";
 
 /** Something that says when it may have changed. */
@@ -10,7 +11,12 @@ export interface Watched {
   readonly sequence: () => number;
   /** Resolves after the next change, or when the signal aborts. */
   changed(signal: AbortSignal): Promise<void>;
+  /** With it a watcher rests between looks, so that a restless fleet does not make the hub look without end. */
+  readonly clock?: Pick<Clock, "monotonic" | "sleep">;
 }
+
+/** Shortest rest between two looks in milliseconds; a look that takes long is followed by a rest four times as long. */
+const rest = 100;
 
 /** One event of a watch. */
 export interface WatchEvent<T> {
@@ -36,15 +42,16 @@ export async function* watch<T>(
   const token = () => `${watched.term()}.${watched.sequence()}`;
   const wanted = () => narrowed(list(), view, options);
   const told = new Map<string, string>();
-  if (options?.token === token()) for (const [id, item] of wanted()) told.set(id, printed(item));
+  if (options?.token === token()) for (const [id, item] of wanted()) told.set(id, etagOfText(printed(item)));
   else {
     yield { type: WatchEventType.RESET, item: undefined, id: undefined, token: token() };
   }
   while (!signal.aborted) {
     const at = token();
+    const begun = watched.clock?.monotonic() ?? 0;
     const now = wanted();
     for (const [id, item] of now) {
-      const text = printed(item);
+      const text = etagOfText(printed(item));
       if (told.get(id) === text) continue;
       told.set(id, text);
       yield { type: WatchEventType.CHANGED, item, id: undefined, token: at };
@@ -54,6 +61,8 @@ export async function* watch<T>(
       yield { type: WatchEventType.REMOVED, item: undefined, id, token: at };
     }
     yield { type: WatchEventType.BOOKMARK, item: undefined, id: undefined, token: at };
+    const cost = (watched.clock?.monotonic() ?? 0) - begun;
+    await watched.clock?.sleep(Math.max(rest, 4 * cost), signal).catch(() => undefined);
     if (at === token()) await watched.changed(signal);
   }
 }

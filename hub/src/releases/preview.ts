@@ -29,8 +29,10 @@ export interface PreviewRequest {
   /** The document as it would be; both absent: as it is. */
   readonly set?: ApplicationSet;
   readonly application?: Application;
-  /** Projects and clusters that would be there as well. */
+  /** Projects that would be there as well. */
   readonly projects?: readonly AppProject[];
+  /** A cluster as it would be. */
+  readonly changed?: Cluster;
   /** Read every repository that has this revision at it. */
   readonly revision?: string;
   /** Only these targets are rendered; absent: all. */
@@ -90,11 +92,18 @@ export async function preview(request: PreviewRequest, world: PreviewWorld, sign
   try {
     const projects = new Map(world.projects());
     for (const project of request.projects ?? []) projects.set(project.metadata.name, project);
-    const gather: GatherWorld = { ...world, projects: () => projects, need: (url, own) => reading.need(url, own) };
+    const { changed } = request;
+    const clusters = world.clusters().map((each) => (each.id === changed?.id ? changed : each));
+    const gather: GatherWorld = {
+      ...world,
+      projects: () => projects,
+      clusters: () => clusters,
+      need: (url, own) => reading.need(url, own),
+    };
     const gathered = await candidates(request, gather, world, reading);
     await reading.settle(gathered.candidates.map(({ application }) => application));
     const sorted = sortCandidates(gathered.candidates, {
-      destinations: new Destinations(world.clusters()),
+      destinations: new Destinations(clusters),
       projects,
       rival: (target) => {
         const holder = world.standing.ownerOf(target);
