@@ -3,8 +3,10 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FleetService } from "@capstan/proto/fleet";
 import type { Client } from "@grpc/grpc-js";
+import type { NatsConnection } from "nats";
 import { GitServer } from "../world/git-server.ts";
 import { type HubConfigPart, HubProcess } from "../world/hub-process.ts";
+import { connectHubStore } from "../world/hub-store.ts";
 import { type Command, capstan } from "../world/programs.ts";
 import { type Files, githubWebhook, Repository } from "../world/repository.ts";
 import { SimulatedAgents, type SimulatedAgentsInit } from "../world/simulated-agents.ts";
@@ -115,6 +117,26 @@ export class BenchFleet implements AsyncDisposable {
     const tokens = await this.tokens();
     this.#say(`bench: ${tokens.size} join tokens in ${((performance.now() - began) / 1_000).toFixed(1)} s`);
     return this.#stack.use(await SimulatedAgents.start({ ...init, hub: this.hub.endpoint, tokens }));
+  }
+
+  /** Pushes; `pushed` is called when the push has ended and the webhook is about to be. */
+  async push(pushed: () => void): Promise<void> {
+    const { onPush } = this.repository;
+    this.repository.onPush = async (push) => {
+      pushed();
+      await onPush?.(push);
+    };
+    try {
+      await this.repository.push();
+    } finally {
+      this.repository.onPush = onPush;
+    }
+  }
+
+  /** The hub's store, as the hub sees it. */
+  async store(): Promise<{ readonly connection: NatsConnection } & AsyncDisposable> {
+    const connection = await connectHubStore(this.hub);
+    return { connection, [Symbol.asyncDispose]: () => connection.close() };
   }
 
   /** The fleet's counts as a person sees them. */

@@ -7,6 +7,9 @@ import { conditionsHere, jsonLine, table } from "./report.ts";
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   floor: () => import("./floor.ts"),
   "fan-out": () => import("./fan-out.ts"),
+  "one-of-many": () => import("./one-of-many.ts"),
+  restart: () => import("./restart.ts"),
+  status: () => import("./status.ts"),
 };
 const exitCodes = { met: 0, notMet: 1, failed: 2, usage: 64 } as const;
 
