@@ -112,9 +112,14 @@ export class WorldCluster implements AsyncDisposable {
     return writeKubeconfig(this.#dir.at(`${account}.kubeconfig`), this.id, access);
   }
 
+  /** Path of a kubeconfig with all rights, past the link. */
+  adminKubeconfig(): Promise<string> {
+    return writeKubeconfig(this.#dir.at("admin.kubeconfig"), this.id, this.#server.admin);
+  }
+
   /** kubectl with all rights, past the link; resolves for every exit code. */
   async kubectl(args: readonly string[], input = ""): Promise<RunResult> {
-    const config = await writeKubeconfig(this.#dir.at("admin.kubeconfig"), this.id, this.#server.admin);
+    const config = await this.adminKubeconfig();
     return run({
       name: "kubectl",
       binary: this.#tools.kubectl,

@@ -30,6 +30,8 @@ export class GitServer implements AsyncDisposable {
   #port: number;
   /** The fault of the whole server; a repository's own comes on top. */
   fault: GitFault = "none";
+  /** Called after each push that somebody made with Git, with the repository's URL. */
+  onPush: (url: string) => void = () => undefined;
 
   private constructor(dir: TempDir, server: Server, port: number) {
     this.#dir = dir;
@@ -131,6 +133,7 @@ export class GitServer implements AsyncDisposable {
       response.setHeader("www-authenticate", 'Basic realm="git"');
       return refuse(response, 401, "Authentication required.");
     }
+    if (match[2] === "/git-receive-pack") response.once("finish", () => this.onPush(this.urlOf(match[1] ?? "")));
     this.#backend({ request, response, url, path: `/${match[1]}.git${match[2]}` });
   }
 

@@ -54,6 +54,8 @@ export class HubClient implements Disposable {
     this.token = credential.token;
     this.#client = new Client(endpoint, credentials.createSsl(Buffer.from(pemOf(credential.ca))), {
       "grpc.initial_reconnect_backoff_ms": 100,
+      // The certificate is good for both, and an address is no name in TLS.
+      "grpc.ssl_target_name_override": "localhost",
     });
     const metadata = new Metadata();
     metadata.set("authorization", `Bearer ${credential.token}`);

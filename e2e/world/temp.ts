@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,12 +6,23 @@ import { join } from "node:path";
 /** How the paths of all temporary directories begin. */
 export const tempPrefix = join(tmpdir(), "capstan-");
 
+const alive = new Set<string>();
+let guarded = false;
+
+/** Whatever ends this process: what it has made goes too. */
+function removeAll(): void {
+  for (const path of alive) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+}
+
 /** A directory that is gone after the test. */
 export class TempDir implements AsyncDisposable {
   readonly path: string;
 
   private constructor(path: string) {
     this.path = path;
+    alive.add(path);
+    if (!guarded) process.once("exit", removeAll);
+    guarded = true;
   }
 
   /** `name` shows in the path, so that a leftover can be traced. */
@@ -32,5 +44,6 @@ export class TempDir implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.path, { recursive: true, force: true, maxRetries: 5 });
+    alive.delete(this.path);
   }
 }

@@ -19,7 +19,8 @@ export interface WorldInit {
   readonly tools?: Tools;
 }
 
-const webhookSecret = "the world's webhook secret";
+/** Proves pushes to the world's hub. */
+export const webhookSecret = "the world's webhook secret";
 const repositoryName = "fleet";
 /** Where `capstan cluster manifest` puts the agent, and its account there. */
 const agentAccount = { namespace: "capstan-system", name: "capstan-agent" } as const;
@@ -92,6 +93,7 @@ export class World implements AsyncDisposable {
   async join(id: string, how: "cli" | "api" = this.cluster(id).kind === "real" ? "cli" : "api"): Promise<void> {
     const cluster = this.cluster(id);
     const token = how === "cli" ? await this.#install(cluster) : await this.#admit(cluster);
+    await cluster.agent?.[Symbol.asyncDispose]();
     const kubeconfig = await cluster.kubeconfigOf(agentAccount.namespace, agentAccount.name);
     const joined = { hub: this.hub.links.grpc.address, token };
     cluster.agent = await AgentProcess.start({ cluster: id, kubeconfig, ...joined });
