@@ -68,3 +68,13 @@ export function labelsText(labels: Readonly<Record<string, string>>): string {
   const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
   return pairs.length === 0 ? "-" : pairs.sort().join(",");
 }
+
+/**
+ * What a reason says beyond the name and the state that stand before it on the same screen:
+ * `team:web "x" is paused: canary eu-1 failed` is `canary eu-1 failed`.
+ */
+export function beyondState(message: string, state: string): string {
+  const words = ` is ${state.toLowerCase()}: `;
+  const at = message.indexOf(words);
+  return state === "" || at < 0 ? message : message.slice(at + words.length);
+}

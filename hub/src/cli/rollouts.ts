@@ -223,7 +223,7 @@ export function follows(call: Call): boolean {
 }
 
 function changed(call: Call, rollout: RolloutView): number {
-  if (call.flag("dryRun")) call.say("nothing was changed (--dry-run); it is now:");
+  if (call.flag("dryRun")) call.say("nothing was changed (--dry-run); it would be:");
   return showOne(call, rollout, undefined);
 }
 

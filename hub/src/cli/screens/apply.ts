@@ -63,7 +63,7 @@ function targetsText({ targets, newTargets, changedTargets, removedTargets, kind
 function labelledLines(word: string, result: DocumentResult, fault: FaultDetail, look: Look): string[] {
   const place = placeText(fault.where);
   const text = `${word}  ${documentName(result)}${place === "" ? "" : ` ${place}`}  ${fault.message}${fault.next === "" ? "" : ` ${fault.next}`}`;
-  const [first = "", ...rest] = wrapped(text, look.width - 2);
+  const [first = "", ...rest] = wrapped(text, look.width - 9);
   const tone = word === "warning" ? "busy" : "bad";
   return [toned(look, tone, first), ...rest.map((line) => `         ${line}`)];
 }

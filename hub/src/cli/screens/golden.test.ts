@@ -87,6 +87,21 @@ as of 3 s ago
     assert.deepEqual(whyScreen(twice, look), ["lane web waits: canary eu-1 failed", "  To go on:", "    push a fix"]);
   });
 
+  it("says nothing twice where reasons overlap", () => {
+    const failed = "canary dev-1 failed (allowed: 0 failures)";
+    const overlapping = create(ExplainResponseSchema, {
+      headline: `team:web b0830bc "x" is paused: ${failed}`,
+      reasons: [
+        { subject: "team:web", rule: "failures", message: `team:web "x" is paused: ${failed}: no image; 3 not touched` },
+        { subject: "dev-1", rule: "failed", message: "dev-1 failed: no image", details: ["no image"] },
+      ],
+    });
+    assert.deepEqual(whyScreen(overlapping, look), [
+      `team:web b0830bc "x" is paused: ${failed}`,
+      "  dev-1 failed: no image",
+    ]);
+  });
+
   it("lists what several lanes wait for, each with its name", () => {
     const several = create(ExplainResponseSchema, {
       headline: "team-apps: 2 lanes, 9 targets",

@@ -1,7 +1,7 @@
 import type { RolloutClusterView, RolloutView, StageView } from "@capstan/proto/rollout";
 import { ageCell, clockText, msOf, sinceText } from "../age.ts";
 import { type Look, toned, wrapped } from "../look.ts";
-import { releaseCell, releaseText } from "../names.ts";
+import { beyondState, releaseCell, releaseText } from "../names.ts";
 import { type Column, table } from "../table.ts";
 import { stateTone } from "../words.ts";
 
@@ -70,11 +70,13 @@ export function rolloutScreen(rollout: RolloutView, look: Look): string[] {
     ...(reason === undefined
       ? []
       : wrapped(
-          `${state === "Running" ? "waits" : state.toLowerCase()}: ${reason.message}${sinceText(reason.since, look.now)}`,
+          `${state === "Running" ? "waits" : state.toLowerCase()}: ${beyondState(reason.message, state)}${sinceText(reason.since, look.now)}`,
           look.width - 2,
         ).map((line) => `  ${line}`)),
     ...(reason?.details ?? []).map((detail) => `    ${detail}`),
-    ...(reason?.unblock ?? []).map((text) => `    to go on: ${text}`),
+    ...(reason?.unblock ?? []).flatMap((text) =>
+      wrapped(`to go on: ${text}`, look.width - 4).map((line) => `    ${line}`),
+    ),
     "",
     ...stageLines.map((line) => `  ${line}`),
     ...clusterLines(stages, look),
@@ -87,7 +89,7 @@ export function progressLine(rollout: RolloutView, look: Look): string {
   const more = [
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(deferred > 0 ? [`${deferred} deferred`] : []),
-    ...(rollout.reason === undefined ? [] : [rollout.reason.message]),
+    ...(rollout.reason === undefined ? [] : [beyondState(rollout.reason.message, rollout.state)]),
   ];
   const head = `${clockText(look.now, look.now, look.utcOffset)}  ${rollout.lane}  ${rollout.state}  ${stageCell(rollout)}  ${doneText(wholeProgress(rollout))} clusters`;
   return more.length === 0 ? head : `${head}  ${more.join("; ")}`;

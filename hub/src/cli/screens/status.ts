@@ -2,7 +2,7 @@ import type { GetFleetStatusResponse, Look as Looked, RolloutLine, TargetCounts 
 import { msOf, sinceText } from "../age.ts";
 import { asOfLine } from "../answer.ts";
 import { counted, type Look, type Tone, toned, wrapped } from "../look.ts";
-import { releaseText } from "../names.ts";
+import { beyondState, releaseText } from "../names.ts";
 import { stateTone } from "../words.ts";
 import { faultLine, faultNext } from "./fault.ts";
 
@@ -84,7 +84,8 @@ function rolloutLines(rollouts: readonly RolloutLine[], look: Look, lead: number
     const parts = [toned(look, "strong", lane), releaseText(release), where, `${done}/${counted(clusters, "cluster")}`];
     const plain = state === "" || state === "Running";
     const word = plain ? "waits" : state.toLowerCase();
-    const why = reason === undefined ? [] : wrapped(`${word}: ${reason.message}`, look.width - lead);
+    const why =
+      reason === undefined ? [] : wrapped(`${word}: ${beyondState(reason.message, state)}`, look.width - lead);
     const alone = plain || why.length > 0 ? [] : [word];
     const tone = stateTone(state);
     return [
@@ -110,7 +111,7 @@ function lookLines({ looks, moreLooks }: GetFleetStatusResponse, look: Look): st
 
 /** What waits says how to learn more; all else since when it is so. */
 function lookText({ kind, name, cluster, message, since }: Looked, look: Look): string {
-  const asks = ["waiting", "held", "refused"].includes(kind);
+  const asks = ["waiting", "held", "refused"].includes(kind) && !message.includes("(capstan ");
   if (!asks) return `${message}${glued(sinceText(since, look.now))}`;
   return `${message}${glued(` (capstan why ${name}${cluster === "" ? "" : ` -c ${cluster}`})`)}`;
 }

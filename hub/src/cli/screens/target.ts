@@ -6,9 +6,6 @@ import type { Column } from "../table.ts";
 import { healthWord, modeWord, phaseWord, stateTone, syncWord } from "../words.ts";
 import { faultLines } from "./fault.ts";
 
-/** Of the element that made a target, which holds all its parameters; `-o wide` shows the rest. */
-const madeByShown = 160;
-
 /** Columns of a list of targets: health and sync are two. */
 export function targetColumns({ now }: Look): readonly Column<TargetView>[] {
   const health = ({ report }: TargetView) => healthWord(report?.health);
@@ -65,7 +62,7 @@ export function targetScreen(target: TargetView, look: Look): string[] {
     ["generation", `${target.generation}, digest ${shortDigest(target.digest) || "-"}`],
     ["objects", countsText(target)],
     ["mode", modeWord(target.mode)],
-    ["made by", look.wide ? target.madeBy || "-" : cut(target.madeBy || "-", madeByShown)],
+    ["made by", target.madeBy || "-"],
     ["reported", target.reportedAt === undefined ? "never" : `${ageCell(target.reportedAt, now)} ago`],
   ];
   return [
@@ -81,7 +78,8 @@ export function targetScreen(target: TargetView, look: Look): string[] {
 }
 
 function entry(name: string, text: string, look: Look): string[] {
-  const [first = "", ...rest] = wrapped(text, look.width - 13);
+  const room = look.width - 13;
+  const [first = "", ...rest] = wrapped(text, room).map((line) => (look.wide ? line : cut(line, room)));
   return [`  ${name.padEnd(10)} ${first}`, ...rest.map((line) => `             ${line}`)];
 }
 

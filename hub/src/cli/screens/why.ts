@@ -11,37 +11,50 @@ export function whyScreen(found: ExplainResponse, look: Look): string[] {
   // What is said of one of several things stands below the headline, not in it.
   const first = found.reasons.length === 1 || found.headline.includes(top?.subject ?? "") ? top : undefined;
   const others = first === undefined ? found.reasons : found.reasons.slice(1);
+  const head = headlineText(found.headline, first, look);
   return [
-    ...headline(found.headline, first, look),
-    ...(first === undefined ? [] : detailLines(first, look)),
-    ...others.flatMap((reason) => [...indented(reasonText(reason, look), look), ...detailLines(reason, look)]),
+    ...headLines(head, first !== undefined, look),
+    ...news(
+      [...(first?.details ?? []), ...others.flatMap((reason) => [reasonText(reason, look), ...reason.details])],
+      head,
+    ).flatMap((text) => indented(text, look)),
     ...(found.reasons.length === 0 ? ["  nothing waits"] : []),
     ...goingOn(found, look),
     ...asOfLine(msOf(found.asOf), look),
   ];
 }
 
-/** The first reason stands in the headline, unless the headline says it itself. */
-function headline(text: string, first: Reason | undefined, look: Look): string[] {
+/** The first reason stands in the headline, as far as the headline does not say it itself. */
+function headlineText(text: string, first: Reason | undefined, look: Look): string {
   const bare = text.replace(/[.\s]+$/, "");
-  const message =
-    first === undefined || bare.includes(first.message.replace(/\.$/, ""))
-      ? ""
-      : `: ${first.message.replace(/\.$/, "")}`;
-  const since = first === undefined || /, since [\d-]/.test(bare) ? "" : sinceClock(first, look);
-  const tone = first === undefined ? undefined : stateTone("Held");
-  return wrapped(`${bare}${message}${since}`, look.width).map((line, at) =>
-    at === 0 ? toned(look, tone, line) : `  ${toned(look, tone, line)}`,
-  );
+  if (first === undefined) return bare;
+  const message = first.message.replace(/\.$/, "");
+  const claim = bare.slice(bare.indexOf(" is ") + 4);
+  const said =
+    bare.includes(message) || (claim.length < bare.length && claim.includes(": ") && message.includes(claim));
+  const since = /, since [\d-]/.test(bare) ? "" : sinceClock(first, look);
+  return `${bare}${said ? "" : `: ${message}`}${since}`;
+}
+
+function headLines(text: string, waits: boolean, look: Look): string[] {
+  const tone = waits ? stateTone("Held") : undefined;
+  return wrapped(text, look.width).map((line, at) => `${at === 0 ? "" : "  "}${toned(look, tone, line)}`);
+}
+
+/** Texts that were not said before, be it as a part of another. */
+function news(texts: readonly string[], head: string): string[] {
+  const said = [head];
+  return texts.filter((text) => {
+    const bare = text.replace(/, since [\d: -]+$/, "");
+    if (said.some((before) => before.includes(bare))) return false;
+    said.push(text);
+    return true;
+  });
 }
 
 function reasonText(reason: Reason, look: Look): string {
   const { subject, message } = reason;
   return `${message.includes(subject) ? "" : `${subject}: `}${message.replace(/\.$/, "")}${sinceClock(reason, look)}`;
-}
-
-function detailLines({ details }: Reason, look: Look): string[] {
-  return details.flatMap((detail) => indented(detail, look));
 }
 
 function indented(text: string, look: Look): string[] {
