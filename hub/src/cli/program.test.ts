@@ -211,8 +211,8 @@ describe("apply", () => {
       out,
       `appset/platform-addons  created  clusters (24 matched)               24 targets, 24 new
 appset/team-apps        created  matrix: git directories × clusters  412 targets, 412 new
-warning  appset/team-apps argocd/team-apps.yaml:31  spec.template.spec.info is kept but
-         not shown yet
+warning  appset/team-apps argocd/team-apps.yaml:31  spec.template.spec.info is kept but not
+         shown yet
 nothing was changed (--dry-run)
 `,
     );

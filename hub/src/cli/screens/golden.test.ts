@@ -92,7 +92,11 @@ as of 3 s ago
     const overlapping = create(ExplainResponseSchema, {
       headline: `team:web b0830bc "x" is paused: ${failed}`,
       reasons: [
-        { subject: "team:web", rule: "failures", message: `team:web "x" is paused: ${failed}: no image; 3 not touched` },
+        {
+          subject: "team:web",
+          rule: "failures",
+          message: `team:web "x" is paused: ${failed}: no image; 3 not touched`,
+        },
         { subject: "dev-1", rule: "failed", message: "dev-1 failed: no image", details: ["no image"] },
       ],
     });

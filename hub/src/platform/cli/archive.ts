@@ -1,17 +1,25 @@
 import { spawn } from "node:child_process";
-import { mkdir, readdir, stat } from "node:fs/promises";
+import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Fault } from "@capstan/proto";
 import type { Archive } from "../../cli/port.ts";
-import { errorCode } from "../disk/files.ts";
+import { diskFault, errorCode } from "../disk/files.ts";
 import { running } from "./running.ts";
+
+/** Folders that the hub fills again by itself. */
+const leftOut = ["git", "render"];
 
 /** Archives of a hub's data folder: gzipped tar files, readable by their owner alone. Mirrors are left out: Git has them. */
 export const tarArchive: Archive = {
   backup: async (data, file) => {
     const folder = resolve(data);
     await checkStill(folder);
-    const listed = await tar(["-czvf", resolve(file), "--exclude=./mirrors", "-C", folder, "."]);
+    // The file is there, and private, before the first byte of a key is in it.
+    await writeFile(file, "", { mode: 0o600, flag: "wx" }).catch((cause: unknown) => {
+      throw errorCode(cause) === "EEXIST" ? taken(file) : diskFault(cause, file);
+    });
+    const left = leftOut.map((name) => `--exclude=./${name}`);
+    const listed = await tar(["-czvf", resolve(file), ...left, "-C", folder, "."]);
     return { entries: listed.length, bytes: (await stat(file)).size };
   },
   restore: async (file, data) => {
@@ -28,6 +36,14 @@ export const tarArchive: Archive = {
     return { entries: listed.length };
   },
 };
+
+function taken(file: string): Fault {
+  return new Fault("already-exists", {
+    message: "a file of that name is there already.",
+    where: { file },
+    next: "Name another; nothing is written over.",
+  });
+}
 
 async function checkStill(folder: string): Promise<void> {
   const names = await readdir(folder).catch((cause: unknown) => {
