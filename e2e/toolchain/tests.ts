@@ -90,7 +90,9 @@ function chooseBatches({ rooms, args, full }: TestRun): Batch[] {
   const isolation = rooms === "unit" ? "none" : "process";
   const units = chosen(unitFiles);
   const scenarios = chosen(e2eFiles).filter((path) => !units.includes(path));
-  const unit: Batch = { files: units, isolation, concurrency: jobs, timeout: 5 * minute };
+  // In one process the number would count tests, not files: those of one suite follow each other.
+  const concurrency = isolation === "none" ? 1 : jobs;
+  const unit: Batch = { files: units, isolation, concurrency, timeout: 5 * minute };
   const e2e: Batch = { files: scenarios, isolation: "process", concurrency: jobs, timeout: patience };
   const batches = [...(rooms === "e2e" ? [] : [unit]), ...(rooms === "unit" ? [] : [e2e])];
   return batches.filter((batch) => batch.files.length > 0);
