@@ -163,6 +163,7 @@ export class Hub {
   /** A person ends the rebuild: what Git asks beyond what clusters hold may go on. */
   async endRebuild(signal: AbortSignal): Promise<readonly LaneKey[]> {
     await this.#rebuild.end(signal);
+    for (const [cluster] of this.distribution.all()) this.distribution.review(cluster);
     this.rollouts.wakeAll();
     return this.rollouts.lanes().map(({ lane }) => lane);
   }
@@ -302,6 +303,8 @@ export class Hub {
         },
       },
       recipient: (cluster) => {
+        // What clusters hold is current as it is, until a person ends the rebuild.
+        if (this.#rebuild.current !== undefined) return undefined;
         const record = this.clusters.record(cluster);
         const named = this.clusters.get(cluster);
         if (named === undefined || record?.enrolment === undefined || record.claimed !== undefined) return undefined;
@@ -333,8 +336,8 @@ export class Hub {
       sets: () => this.#setGuards(),
       setOf: (lane) => {
         const { owner } = splitLane(lane as LaneKey);
-        const known = this.documents.registry.get(`Application/${owner}`) !== undefined;
-        return known ? null : owner;
+        const isSet = this.documents.registry.get(`ApplicationSet/${owner}`) !== undefined;
+        return isSet || this.distribution.standing.of(owner).some(({ ofSet }) => ofSet) ? owner : null;
       },
     });
   }
@@ -374,6 +377,7 @@ export class Hub {
       guard: this.guard,
       hash: (text) => this.#hash(text),
       isHeld: () => this.#rebuild.current !== undefined,
+      isSurveying: () => this.releases.surveying,
       onTransitions: (run, transitions) => this.#logTransitions(run, transitions),
       onFault: (lane, fault) => this.#logFault(`rollout ${lane}`, fault),
     });
@@ -417,6 +421,8 @@ export class Hub {
       concurrency: config.render.processes,
       set: (owner) => this.#view(owner, "ApplicationSet", asApplicationSet) as ApplicationSet | undefined,
       application: (owner) => this.#view(owner, "Application", asApplication) as Application | undefined,
+      isDocumented: (owner) =>
+        ["ApplicationSet", "Application"].some((kind) => this.documents.registry.get(`${kind}/${owner}`) !== undefined),
       projects: () => this.#projects(),
       clusters: () => this.clusters.all(),
       takeDocuments: async (application, { path, text }, signal) => {
@@ -425,6 +431,7 @@ export class Hub {
         if (faults[0] !== undefined) throw faults[0];
       },
       onWorkedOut: (state) => this.#workedOut(state),
+      onSurveyed: () => this.rollouts.wakeAll(),
       onFault: (owner, fault) => this.#logFault(`release ${owner}`, fault),
     });
   }
@@ -551,6 +558,7 @@ export class Hub {
       this.#touch();
     });
     this.distribution.onWritten((clusters) => {
+      this.releases.namesFreed();
       this.#touch();
       for (const cluster of clusters) this.rollouts.clusterChanged(cluster);
     });

@@ -103,11 +103,17 @@ function put(draft: Draft, key: TargetKey, change: Change): boolean {
   }
   if (change.kind === "adjust") {
     if (before === undefined) return false;
-    draft.targets.set(key, create(DesiredTargetSchema, { ...before, windows: [...change.windows] }));
+    const { kind: _, ...fields } = change;
+    adjust(draft, key, { ...before, ...fields });
     return true;
   }
   const { target, bundle } = change.content;
-  if (before !== undefined && isHeld(before, change, draft)) return false;
+  if (before !== undefined && isHeld(before, change, draft)) {
+    const { set, lane } = target;
+    if (before.set === set && before.lane === lane) return false;
+    adjust(draft, key, { ...before, set, lane });
+    return true;
+  }
   draft.tombstones.delete(key);
   const sealed = before?.bundle?.digest === bundle.digest ? before.bundle.key : undefined;
   const next = create(DesiredTargetSchema, {
@@ -125,6 +131,13 @@ function put(draft: Draft, key: TargetKey, change: Change): boolean {
   draft.targets.set(key, next);
   draft.isOf?.(next, change.content.digest);
   return true;
+}
+
+/** The same content under other names or windows: the same identity and generation. */
+function adjust(draft: Draft, key: TargetKey, fields: DesiredTarget): void {
+  const next = create(DesiredTargetSchema, fields);
+  draft.isOf?.(next, draft.identity(fields));
+  draft.targets.set(key, next);
 }
 
 /** An agent that lacks one of these must hold: only what is really used is asked for. */

@@ -29,6 +29,18 @@ export interface DistributionOptions {
   onFault(fault: Fault): void;
 }
 
+/** Revisions grow by one a change: beyond this an agent lies, and the next one would be no exact number. */
+const maxRevision = 2n ** 52n;
+/** How long a cluster waits whose state could not be made, in milliseconds. */
+const retryMs = 5000;
+
+/** A state on its way, with what it was made of. */
+interface Draft {
+  readonly state: DesiredState;
+  readonly changes: ReadonlyMap<TargetKey, Change>;
+  readonly removed: ReadonlyMap<TargetKey, bigint>;
+}
+
 /** What an agent said of itself when its session began. */
 export interface Hailed {
   readonly highWater: bigint;
@@ -66,7 +78,7 @@ export class DistributionReconciler {
   async load(epoch: bigint, signal: AbortSignal): Promise<void> {
     this.#epoch = epoch;
     this.#ledger.clear();
-    this.standing.invalidate();
+    this.standing.forget();
     this.#pending.clear();
     this.#removed.clear();
     this.#hailed.clear();
@@ -138,6 +150,12 @@ export class DistributionReconciler {
    * current as it is, once its signature holds. Returns the revision now in force.
    */
   async hail(cluster: ClusterId, hailed: Hailed, signal: AbortSignal): Promise<bigint> {
+    if (hailed.highWater > maxRevision) {
+      throw new Fault("bad-input", {
+        message: `the agent of ${cluster} says that it held revision ${hailed.highWater}, which no hub ever wrote.`,
+        where: { cluster },
+      });
+    }
     const stored = this.#ledger.get(cluster)?.state;
     if (hailed.held !== undefined) {
       const brought = await this.#unfold(openDesired(hailed.held, this.#options.crypto), signal);
@@ -149,7 +167,8 @@ export class DistributionReconciler {
       }
     }
     this.#hailed.set(cluster, hailed.highWater);
-    if (this.#pending.has(cluster) || this.#removed.has(cluster)) this.#mark(cluster);
+    // Whatever waited for it, and labels that changed while it could not be written to.
+    this.#mark(cluster);
     return this.#ledger.get(cluster)?.state.revision ?? 0n;
   }
 
@@ -184,19 +203,11 @@ export class DistributionReconciler {
   /** One round: everything dirty whose cluster has said hello. Dirt is cleared only after the writes stand. */
   async #round(signal: AbortSignal): Promise<void> {
     const writes = new Map<ClusterId, Uint8Array>();
-    const states = new Map<ClusterId, DesiredState>();
-    const taken = new Map<ClusterId, ReadonlyMap<TargetKey, Change>>();
+    const drafts = new Map<ClusterId, Draft>();
     for (const cluster of this.#dirty) {
       if (writes.size >= roundSize) break;
       this.#dirty.delete(cluster);
-      const next = this.#next(cluster);
-      if (next === undefined) {
-        if (this.#hailed.has(cluster)) this.#settle(cluster, new Map(this.#pending.get(cluster) ?? []));
-        continue;
-      }
-      taken.set(cluster, new Map(this.#pending.get(cluster) ?? []));
-      states.set(cluster, next);
-      writes.set(cluster, encodeDesired(await this.#fold(cluster, next, signal), this.#options.crypto));
+      await this.#prepare(cluster, { writes, drafts }, signal);
     }
     if (writes.size === 0) return;
     try {
@@ -205,13 +216,54 @@ export class DistributionReconciler {
       for (const cluster of writes.keys()) this.#dirty.add(cluster);
       throw thrown;
     }
-    for (const [cluster, state] of states) {
-      this.#ledger.set(cluster, state);
-      this.#settle(cluster, taken.get(cluster) ?? new Map());
-      this.#options.hints.hint(cluster, state.revision);
-    }
+    for (const [cluster, draft] of drafts) await this.#written(cluster, draft, signal);
     this.standing.invalidate();
     for (const listener of this.#listeners) listener([...writes.keys()]);
+  }
+
+  /** Makes one cluster's next state. What is wrong with one stops no other: it is told, and tried again. */
+  async #prepare(
+    cluster: ClusterId,
+    { writes, drafts }: { readonly writes: Map<ClusterId, Uint8Array>; readonly drafts: Map<ClusterId, Draft> },
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (!this.#mayWrite(cluster)) return;
+    const draft = {
+      changes: new Map(this.#pending.get(cluster) ?? []),
+      removed: new Map(this.#removed.get(cluster) ?? []),
+    };
+    try {
+      const state = this.#next(cluster);
+      if (state === undefined) {
+        this.#settle(cluster, draft);
+        return;
+      }
+      writes.set(cluster, encodeDesired(await this.#fold(cluster, state, signal), this.#options.crypto));
+      drafts.set(cluster, { ...draft, state });
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      this.#options.onFault(Fault.from(thrown).at({ cluster }));
+      this.#options.clock.sleep(retryMs, signal).then(
+        () => this.#mark(cluster),
+        () => undefined,
+      );
+    }
+  }
+
+  /** Only after its hello in this term; what waits for one that is cut off goes on waiting. */
+  #mayWrite(cluster: ClusterId): boolean {
+    return this.#hailed.has(cluster) && this.#options.recipient(cluster) !== undefined;
+  }
+
+  async #written(cluster: ClusterId, draft: Draft, signal: AbortSignal): Promise<void> {
+    if (!this.#hailed.has(cluster)) {
+      // Cut off while its state was being written: the key goes again.
+      await this.#options.store.delete(cluster, signal);
+      return;
+    }
+    this.#ledger.set(cluster, draft.state);
+    this.#settle(cluster, draft);
+    this.#options.hints.hint(cluster, draft.state.revision);
   }
 
   #next(cluster: ClusterId): DesiredState | undefined {
@@ -234,11 +286,15 @@ export class DistributionReconciler {
   }
 
   /** What was written no longer waits, unless it was asked for anew meanwhile. */
-  #settle(cluster: ClusterId, written: ReadonlyMap<TargetKey, Change>): void {
+  #settle(cluster: ClusterId, written: Omit<Draft, "state">): void {
     const pending = this.#pending.get(cluster);
-    for (const [target, change] of written) if (pending?.get(target) === change) pending.delete(target);
+    for (const [target, change] of written.changes) if (pending?.get(target) === change) pending.delete(target);
     if (pending?.size === 0) this.#pending.delete(cluster);
-    this.#removed.delete(cluster);
+    const removed = this.#removed.get(cluster);
+    for (const [target, generation] of written.removed) {
+      if (removed?.get(target) === generation) removed.delete(target);
+    }
+    if (removed?.size === 0) this.#removed.delete(cluster);
   }
 
   /** A list that is too large for a message becomes a bundle of its own. */

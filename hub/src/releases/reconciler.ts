@@ -23,8 +23,10 @@ import { type ContentDefaults, targetContent } from "./content.ts";
 import { elementFault, type Gathered, gatherApplication, gatherSet, renderRequest, sourceless } from "./gather.ts";
 import { type Filled, groupLanes } from "./group.ts";
 import type { OwnerState } from "./model.ts";
+import { Names } from "./names.ts";
 import type { BundleKeeper, Generate, Renderer, RenderMemory, SourceView, StandingView } from "./port.ts";
 import { type Preview, type PreviewRequest, preview } from "./preview.ts";
+import { brokenState, filledLanes } from "./states.ts";
 import { stay } from "./stay.ts";
 import { Trees } from "./trees.ts";
 import { Watches } from "./watches.ts";
@@ -48,6 +50,8 @@ export interface ReleasesOptions {
   /** The documents as they stand. */
   set(owner: string): ApplicationSet | undefined;
   application(owner: string): Application | undefined;
+  /** Whether a set or Application of that name is there, readable or not. */
+  isDocumented(owner: string): boolean;
   projects(): ReadonlyMap<string, AppProject>;
   clusters(): readonly Cluster[];
   /** What an app-of-apps renders becomes documents of that application. */
@@ -58,6 +62,8 @@ export interface ReleasesOptions {
   ): Promise<void>;
   /** Told when an owner was worked out anew. */
   onWorkedOut(state: OwnerState): void;
+  /** Told when everything was worked out anew. */
+  onSurveyed(): void;
   onFault(owner: string, fault: Fault): void;
 }
 
@@ -83,6 +89,9 @@ export class ReleasesReconciler {
   readonly #loop: KeyedLoop;
   readonly #states = new Map<string, OwnerState>();
   readonly #watches: Watches;
+  readonly #names: Names;
+  /** Owners that are still to be worked out since everything changed. */
+  readonly #survey = { due: false, left: new Set<string>() };
   /** Renders under way by key, so that equal ones are done once. */
   readonly #rendering = new Map<string, Promise<StoredBundleRef>>();
 
@@ -90,6 +99,10 @@ export class ReleasesReconciler {
     this.#options = options;
     this.#trees = new Trees(options.sources);
     this.#watches = new Watches(options.sources);
+    this.#names = new Names({
+      holder: (target) => options.standing.ownerOf(target),
+      isAsked: (owner) => options.isDocumented(owner),
+    });
     this.#loop = new KeyedLoop({
       clock: options.clock,
       chance: options.chance,
@@ -131,11 +144,22 @@ export class ReleasesReconciler {
   /** Clusters or projects changed: everything may be concerned. */
   everythingChanged(owners: () => Iterable<string>): void {
     this.#owners = owners;
+    this.#survey.due = true;
     this.#loop.addWithin(everyone, gatherMs);
   }
 
+  /** Whether everything is being worked out anew: until that is done, what has to leave is not known whole. */
+  get surveying(): boolean {
+    return this.#survey.due || this.#survey.left.size > 0;
+  }
+
   async #everyone(): Promise<Outcome> {
-    for (const owner of this.#owners()) this.#loop.add(owner);
+    this.#survey.due = false;
+    for (const owner of this.#owners()) {
+      this.#survey.left.add(owner);
+      this.#loop.add(owner);
+    }
+    if (!this.surveying) this.#options.onSurveyed();
     return done;
   }
 
@@ -143,20 +167,40 @@ export class ReleasesReconciler {
     await this.#loop.run(signal);
     this.#watches.close();
     this.#states.clear();
+    this.#names.clear();
+    this.#survey.left.clear();
   }
 
   async #handle(owner: string, signal: AbortSignal): Promise<Outcome> {
+    const surveyed = this.#survey.left.has(owner);
+    try {
+      return await this.#workOut(owner, signal);
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      const fault = Fault.from(thrown);
+      this.#states.set(owner, brokenState(owner, this.#states.get(owner), fault));
+      if (fault.retryable) throw fault;
+      this.#options.onFault(owner, fault);
+      return done;
+    } finally {
+      if (surveyed && this.#survey.left.delete(owner) && !this.surveying) this.#options.onSurveyed();
+    }
+  }
+
+  async #workOut(owner: string, signal: AbortSignal): Promise<Outcome> {
     const pass = await this.#candidates(owner);
     if (pass === "fetching") return again(5000, "waiting for the first fetch of a repository");
     if (pass === undefined) return this.#withdraw(owner);
     const sorted = sortCandidates(pass.candidates, {
       destinations: new Destinations(this.#options.clusters()),
       projects: this.#options.projects(),
-      rival: (target) => {
-        const holder = this.#options.standing.ownerOf(target);
-        return holder === undefined || holder === owner ? undefined : holder;
-      },
+      rival: (target) => this.#names.rival(owner, target),
     });
+    this.#claim(
+      owner,
+      sorted.targets.map(({ key }) => key),
+      sorted.refused.some(({ fault }) => fault.code === "name-conflict"),
+    );
     const faults = new Map<TargetKey, Fault>(sorted.refused.map(({ key, fault }) => [key, fault] as const));
     await this.#takeLocal(sorted, pass, { faults, signal });
     const state = await this.#lanes(pass, sorted, { faults, signal });
@@ -166,11 +210,22 @@ export class ReleasesReconciler {
     return [...faults.values()].some(({ retryable }) => retryable) ? again(30_000) : done;
   }
 
+  /** From here on the owner has these names; whoever waits for one that it let go looks again. */
+  #claim(owner: string, targets: readonly TargetKey[], contests: boolean): void {
+    for (const other of this.#names.claim(owner, targets, contests)) this.#loop.addWithin(other, gatherMs);
+  }
+
+  /** Something left a cluster: names may have become free. */
+  namesFreed(): void {
+    for (const owner of this.#names.contesting()) this.#loop.addWithin(owner, 4 * gatherMs);
+  }
+
   /** The owner's document is gone: its lanes become empty, which the rollout and the deletion guard then deal with. */
   #withdraw(owner: string): Outcome {
     const standing = this.#options.standing.of(owner);
     const before = this.#states.get(owner);
     this.#watches.keep(owner, new Set());
+    this.#claim(owner, [], false);
     if (standing.length === 0 && before === undefined) return done;
     this.#states.delete(owner);
     this.#options.onWorkedOut({
@@ -185,7 +240,7 @@ export class ReleasesReconciler {
         owner,
         filled: [],
         kept: [],
-        emptied: [...new Set(standing.map(({ lane }) => lane))],
+        emptied: [...standing.map(({ lane }) => lane), ...filledLanes(before)],
         strategy: before?.lanes[0]?.strategy ?? this.#options.strategy,
         cause: () => ({ commit: "", author: "", subject: `${owner} was deleted`, repository: "", committedAt: 0 }),
         hash: this.#options.hash,
@@ -286,7 +341,7 @@ export class ReleasesReconciler {
         owner: pass.owner,
         filled,
         kept,
-        emptied: lanes,
+        emptied: [...lanes, ...filledLanes(this.#states.get(pass.owner))],
         strategy: pass.strategy,
         cause: (lane) =>
           this.#cause(

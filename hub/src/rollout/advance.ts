@@ -132,7 +132,8 @@ function replaceCanary(stepping: Stepping, board: Board, at: number): boolean {
 }
 
 function isConnected(member: PlannedCluster | undefined, facts: Facts): boolean {
-  return member !== undefined && facts.of(member.cluster)?.connected === true;
+  const fact = member === undefined ? undefined : facts.of(member.cluster);
+  return fact?.connected === true && fact.cordoned !== true;
 }
 
 function restage(index: number, cluster: ClusterId, stage: number): Change {
@@ -181,12 +182,13 @@ function startOne(stepping: Stepping, board: Board, at: number, index: number): 
   const count = board.counts[at];
   if (member === undefined || fact === undefined || count === undefined) return false;
   const { cluster } = member;
-  const defer = (because: "offline" | "successor", reason: string): true => {
+  const defer = (because: "offline" | "cordoned" | "successor", reason: string): true => {
     note(stepping, reason, { of: "cluster", index, cluster, to: { is: "Deferred", because, dispatched: false } });
     count.unstarted -= 1;
     count.deferred += 1;
     return true;
   };
+  if (fact.cordoned === true) return defer("cordoned", "cordoned");
   if (!fact.connected) return isOffline(stepping, fact) ? defer("offline", "offline") : false;
   const obstacle = obstacleOf(stepping, board, index, member.moves);
   if (obstacle === "wait") return false;

@@ -24,32 +24,42 @@ const phases: Record<number, Phase> = {
   [WirePhase.OBSERVED]: "Observed",
 };
 
-/** What the executor may know of the fleet at one moment. */
-export function factsOf(
-  now: Instant,
-  views: { readonly assignments: Assignments; readonly clusters: ClusterView; readonly guard: RemovalGuard },
-  rollback: RunPhase | undefined,
-): Facts {
+/** What is looked at for one lane. */
+interface Views {
+  readonly lane: LaneKey | undefined;
+  readonly assignments: Assignments;
+  readonly clusters: ClusterView;
+  readonly guard: RemovalGuard;
+}
+
+/** What the executor may know of the fleet at one moment, for one lane. */
+export function factsOf(now: Instant, views: Views, rollback: RunPhase | undefined): Facts {
   return {
     now,
     listeningSince: views.clusters.listeningSince,
     of: (cluster) => clusterFact(cluster, views),
-    heldRemoval: (cluster, target) => views.guard.held(cluster, target),
+    heldRemoval: (cluster, target) => (isElsewhere(target, views) ? undefined : views.guard.held(cluster, target)),
     ...(rollback === undefined ? {} : { rollback }),
   };
 }
 
-function clusterFact(
-  cluster: ClusterId,
-  { assignments, clusters }: { readonly assignments: Assignments; readonly clusters: ClusterView },
-): ClusterFact | undefined {
+/** Whether another lane has the target by now. */
+function isElsewhere(target: TargetKey, { lane, assignments }: Views): boolean {
+  const now = assignments.laneOf(target);
+  return now !== undefined && now !== lane;
+}
+
+function clusterFact(cluster: ClusterId, views: Views): ClusterFact | undefined {
+  const { assignments, clusters } = views;
   const seen = clusters.status(cluster);
   if (seen === undefined) return undefined;
   return {
     connected: seen.connected,
+    cordoned: seen.cordoned === true,
     lastSeen: seen.status.lastSeen,
     revision: assignments.revision(cluster),
     target: (target: TargetKey) => ({
+      ...(isElsewhere(target, views) ? { elsewhere: true as const } : {}),
       desired: assignments.held(cluster, target) ?? null,
       reported: reported(seen.status.targets.get(target)),
     }),

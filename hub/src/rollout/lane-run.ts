@@ -1,6 +1,9 @@
-import type { ClusterId, Digest } from "@capstan/proto";
+import { create } from "@bufbuild/protobuf";
+import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
 import { Fault } from "@capstan/proto";
+import { DesiredTargetSchema } from "@capstan/proto/desired";
 import type { TargetContent } from "../targets/content.ts";
+import { splitLane } from "./facts.ts";
 import { isOver } from "./fold.ts";
 import type { LaneKey, Pin, Release, RunState, Strategy } from "./model.ts";
 import { releaseOf } from "./plan.ts";
@@ -22,10 +25,19 @@ export interface KeptRun {
   readonly last: bigint;
 }
 
+/** A target that is to leave a cluster. */
+export interface Leaving {
+  readonly target: TargetKey;
+  readonly cluster: ClusterId;
+  readonly moves: boolean;
+}
+
 /** A lane as the shell keeps it. One writer: whatever changes it runs under the lane's turn. */
 export interface Lane {
   readonly key: LaneKey;
   wanted: Wanted | undefined;
+  /** What would have to leave for `wanted` to be so: the deletion guard weighs it before a run is made of it. */
+  leaving: readonly Leaving[];
   /** The newest run, ended or not. */
   run: KeptRun | undefined;
   /** Runs before it, newest first, at most ten. */
@@ -40,7 +52,7 @@ export interface Lane {
 /** A lane of which nothing is known yet. */
 export function newLane(key: LaneKey): Lane {
   const turn = Promise.resolve();
-  return { key, wanted: undefined, run: undefined, past: [], pin: undefined, released: undefined, turn };
+  return { key, wanted: undefined, leaving: [], run: undefined, past: [], pin: undefined, released: undefined, turn };
 }
 
 /** Puts a run's newest state where it belongs: in place of its older state, or as the lane's newest run. */
@@ -84,14 +96,38 @@ export function olderRelease(lane: Lane, id: string): Release {
   });
 }
 
-/** What a run still wants to remove; a run that is over wants nothing. */
-export function removalsOf(state: RunState) {
-  if (isOver(state.status)) return [];
-  return state.members.flatMap(({ cluster, moves }) =>
-    moves
-      .filter(({ to }) => to === null)
-      .map(({ target, successor }) => ({ target, cluster, moves: successor !== undefined })),
-  );
+/**
+ * The content as people call it now: windows act at once, and names of sets and lanes are no content, so what a run froze
+ * (or takes back from an older one) must not bring old ones along.
+ */
+export function asCalledNow(
+  lane: Lane,
+  {
+    cluster,
+    target,
+    content,
+  }: { readonly cluster: ClusterId; readonly target: TargetKey; readonly content: TargetContent },
+): TargetContent {
+  const place = lane.wanted?.release.targets.find((one) => one.target === target && one.cluster === cluster);
+  const now = place === undefined ? undefined : lane.wanted?.contents.get(place.content)?.target;
+  if (now === undefined) return content;
+  const { windows, set } = now;
+  const { name } = splitLane(lane.key);
+  return { ...content, target: create(DesiredTargetSchema, { ...content.target, windows, set, lane: name }) };
+}
+
+/** What a lane still wants to remove: its run, if that goes on, and what people no longer ask for. */
+export function removalsOf({ run, leaving, pin }: Lane): Leaving[] {
+  const places = new Map<string, Leaving>();
+  // A pinned lane does not follow what people ask for.
+  for (const one of pin === undefined ? leaving : []) places.set(`${one.cluster} ${one.target}`, one);
+  const members = run === undefined || isOver(run.state.status) ? [] : run.state.members;
+  for (const { cluster, moves } of members) {
+    for (const { target, to, successor } of moves) {
+      if (to === null) places.set(`${cluster} ${target}`, { target, cluster, moves: successor !== undefined });
+    }
+  }
+  return [...places.values()];
 }
 
 /** Clusters whose news may change something about the run: all while it goes, the deferred ones after. */

@@ -131,7 +131,7 @@ export interface PlanInput {
   readonly again?: boolean;
 }
 
-/** A cluster as planning sees it. Targets of a cluster that is not listed are left out and named in `Plan.unknown`. */
+/** A cluster as planning sees it. `connected` is false for one that is cordoned, too. Targets of a cluster that is not listed are left out and named in `Plan.unknown`. */
 export interface ClusterAtPlan {
   readonly id: ClusterId;
   readonly connected: boolean;
@@ -203,7 +203,7 @@ export type ClusterStatus =
   | { readonly is: "Acked" | "Applying" | "Progressing" | "Healthy" | "Done"; readonly generation: number }
   | { readonly is: "Failed"; readonly because: "apply" | "health" | "deadline" | "policy"; readonly message: string }
   /** `dispatched`: its desired state names the new content, so it catches up by itself. */
-  | { readonly is: "Deferred"; readonly because: "offline" | "successor"; readonly dispatched: boolean }
+  | { readonly is: "Deferred"; readonly because: "offline" | "cordoned" | "successor"; readonly dispatched: boolean }
   | { readonly is: "Skipped"; readonly reason: string }
   | { readonly is: "Removed" }
   | { readonly is: "RolledBack" | "Superseded"; readonly run: RunId };
@@ -279,6 +279,8 @@ export type Health = "Healthy" | "Progressing" | "Degraded" | "Suspended" | "Mis
 export type Phase = "Pending" | "Applying" | "Applied" | "Failed" | "Held" | "Observed";
 
 export interface TargetFact {
+  /** It belongs to another lane by now: no longer this run's business. */
+  readonly elsewhere?: true;
   /** What the leader's signed desired state of that cluster says; null: the target is not in it. */
   readonly desired: { readonly generation: number; readonly content: Digest } | null;
   /** What the agent said last; null: nothing, or it confirmed that the target is gone. */
@@ -298,6 +300,8 @@ export interface TargetReport {
 /** `lastSeen`: when the hub last heard of it, 0: never; `revision`: of its desired state, 0: none. */
 export interface ClusterFact {
   readonly connected: boolean;
+  /** A person wants nothing new to go there. */
+  readonly cordoned?: boolean;
   readonly lastSeen: Instant;
   readonly revision: number;
   target(target: TargetKey): TargetFact;

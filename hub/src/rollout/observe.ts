@@ -125,6 +125,7 @@ function healthy(steps: readonly Step[], sight: Sight, generation: number): Omit
 /** Where one move stands. Only reports at the generation that the desired state gave this content are believed. */
 export function stepOf(move: Move, sight: Pick<Sight, "run" | "fact" | "facts">): Step {
   const fact = sight.fact.target(move.target);
+  if (fact.elsewhere === true) return { at: "settled", generation: sight.fact.revision };
   if (move.to === null) {
     const gone = fact.desired === null && fact.reported === null;
     return gone ? { at: "settled", generation: sight.fact.revision } : { at: "sent" };
@@ -137,6 +138,7 @@ export function stepOf(move: Move, sight: Pick<Sight, "run" | "fact" | "facts">)
 
 /** Whether the desired state says what this run's dispatch asked for; a retry asks for a new generation, too. */
 export function isOrdered(move: Move, fact: TargetFact, run: ClusterRun): boolean {
+  if (fact.elsewhere === true) return true;
   if (move.to === null) return fact.desired === null;
   if (fact.desired?.content !== move.to) return false;
   return !isAgain(move, run) || fact.desired.generation > run.dispatchedSeq;

@@ -23,6 +23,8 @@ export interface Assignments {
   held(cluster: ClusterId, target: TargetKey): { readonly generation: number; readonly content: Digest } | undefined;
   revision(cluster: ClusterId): number;
   content(cluster: ClusterId, target: TargetKey): TargetContent | undefined;
+  /** The lane that a target which stands belongs to now; undefined: it stands nowhere. */
+  laneOf(target: TargetKey): LaneKey | undefined;
   assign(cluster: ClusterId, target: TargetKey, change: DesiredChange): void;
 }
 
@@ -30,7 +32,9 @@ export interface Assignments {
 export interface ClusterView {
   all(): readonly ClusterAtPlan[];
   /** Undefined: no longer in the fleet. */
-  status(cluster: ClusterId): { readonly connected: boolean; readonly status: ClusterStatus } | undefined;
+  status(
+    cluster: ClusterId,
+  ): { readonly connected: boolean; readonly cordoned?: boolean; readonly status: ClusterStatus } | undefined;
   readonly listeningSince: Instant;
 }
 

@@ -8,12 +8,13 @@ import {
   Fault,
   KeyedLoop,
   type Outcome,
+  type TargetKey,
 } from "@capstan/proto";
 import { OperationSchema, Removal } from "@capstan/proto/desired";
 import type { Change as DesiredChange, TargetContent } from "../targets/content.ts";
 import { factsOf } from "./facts.ts";
 import { isOver } from "./fold.ts";
-import { contentIn, type KeptRun, type Lane, olderRelease, requireRun, type Wanted } from "./lane-run.ts";
+import { asCalledNow, contentIn, type KeptRun, type Lane, olderRelease, requireRun, type Wanted } from "./lane-run.ts";
 import {
   type Dispatch,
   type Facts,
@@ -28,6 +29,7 @@ import {
   type RunState,
   type VerbResult,
 } from "./model.ts";
+import { plan } from "./plan.ts";
 import type { ClusterView } from "./port.ts";
 import { followUp, pinned, returned, rollback } from "./rollback.ts";
 import { RunLog, type RunLogOptions } from "./run-log.ts";
@@ -42,6 +44,8 @@ export interface RolloutOptions extends RunLogOptions {
   readonly clusters: ClusterView;
   /** Nothing new begins while it is true: a rebuild waits for a person. */
   isHeld(): boolean;
+  /** What has to leave clusters is not known whole yet: nothing that removes begins, so that the guard sees all of it. */
+  isSurveying(): boolean;
   onFault(lane: string, fault: Fault): void;
 }
 
@@ -113,7 +117,7 @@ export class RolloutReconciler {
 
   /** What people ask of a lane changed. */
   want(key: LaneKey, wanted: Wanted): void {
-    this.#log.lane(key).wanted = wanted;
+    this.#log.want(this.#log.lane(key), wanted);
     this.#loop.add(key);
   }
 
@@ -209,16 +213,18 @@ export class RolloutReconciler {
           ...(target === undefined ? {} : { to: target }),
         },
       );
-      await this.#log.record(lane, kept, back.old, signal);
+      if (plan(back.input, this.#options.hash).clusters.length === 0) {
+        throw new Fault("not-now", {
+          message: `${key} holds that release already on every cluster of the scope.`,
+          next: `Nothing is to be taken back; to end the run: capstan rollout abort ${key}`,
+        });
+      }
+      // The run that takes back is there before the other one waits for it: a hub that dies in between mends the rest.
       await this.#options.store.savePin(back.pin, signal);
       lane.pin = back.pin;
       const run = await this.#log.open(lane, back.input, signal);
-      if (run === undefined) {
-        throw new Fault("not-now", {
-          message: `${key} holds that release already on every cluster of the scope.`,
-          next: "Nothing is to be done; unpin with: capstan rollout unpin LANE",
-        });
-      }
+      if (run === undefined) throw new Fault("internal", { message: `the rollback of ${key} planned nothing.` });
+      await this.#log.record(lane, kept, back.old, signal);
       this.#loop.add(key);
       return { run: run.state, pin: back.pin };
     });
@@ -258,25 +264,49 @@ export class RolloutReconciler {
     });
   }
 
-  /** Runs that a newer one takes back end when it does. */
+  /** Runs that a newer one takes back end when it does; any other that still goes gives way to it. */
   async #settleOlder(lane: Lane, signal: AbortSignal): Promise<void> {
     for (const kept of lane.past) {
-      if (isOver(kept.state.status)) continue;
-      const result = step(kept.state, this.#facts(lane, kept.state));
+      const { state } = kept;
+      if (isOver(state.status)) continue;
+      const now = this.#options.clock.now();
+      const known = state.status.phase === "RollingBack" && this.#runOf(lane, state.status.run) !== undefined;
+      const newer = lane.run?.state.plan.run ?? state.plan.run;
+      const result = known
+        ? step(state, this.#facts(lane, state))
+        : giveWay(state, newer, { now, actor: "capstan", reason: `a newer run: ${newer}` });
       await this.#log.record(lane, kept, result, signal);
     }
   }
 
+  #runOf(lane: Lane, run: RunId): KeptRun | undefined {
+    return [lane.run, ...lane.past].find((each) => each?.state.plan.run === run);
+  }
+
   /** Begins a run where the lane should move: a new release, or clusters that came back. */
   async #follow(lane: Lane, signal: AbortSignal): Promise<void> {
-    if (this.#options.isHeld()) return;
+    if (this.#options.isHeld() || (lane.leaving.length > 0 && this.#options.isSurveying())) return;
     const { wanted, run } = lane;
     const over = run === undefined || isOver(run.state.status);
+    if (!over && wanted !== undefined && this.#isEmpty(lane, wanted)) {
+      const intent = {
+        now: this.#options.clock.now(),
+        actor: "capstan",
+        reason: "its targets belong to another lane now",
+      };
+      await this.#log.record(lane, run, giveWay(run.state, run.state.plan.run, intent), signal);
+      return;
+    }
     if (wanted !== undefined && this.#mayMove(lane, wanted)) {
       if (over) await this.#openRelease(lane, wanted, signal);
       else if (run.state.plan.release !== wanted.release.id) await this.#supersede(lane, run, wanted, signal);
     }
     if (run !== undefined && run === lane.run && over) await this.#catchUp(lane, run, signal);
+  }
+
+  /** Whether nothing is asked for and nothing stands: what a run still holds of it went to another lane. */
+  #isEmpty({ key, pin }: Lane, { release }: Wanted): boolean {
+    return pin === undefined && release.targets.length === 0 && this.#options.assignments.ofLane(key).length === 0;
   }
 
   #mayMove(lane: Lane, wanted: Wanted): boolean {
@@ -358,17 +388,21 @@ export class RolloutReconciler {
 
   /** Makes a dispatch true. What the guard remembers of removals is written first: it must not forget what went. */
   async #dispatch(lane: Lane, kept: KeptRun, dispatch: Dispatch, signal: AbortSignal): Promise<void> {
-    const removals: { target: Move["target"]; cluster: ClusterId; moves: boolean }[] = [];
-    for (const move of dispatch.moves) {
+    const mine = dispatch.moves.filter(({ target }) => this.#isOf(lane, target));
+    const removals = mine
+      .filter(({ to }) => to === null)
+      .map(({ target, successor }) => ({ target, cluster: dispatch.cluster, moves: successor !== undefined }));
+    if (removals.length > 0) await this.#options.guard.done(lane.key, removals, signal);
+    for (const move of mine) {
       const change = this.#change(lane, kept, dispatch, move);
-      if (change === undefined) continue;
-      this.#options.assignments.assign(dispatch.cluster, move.target, change);
-      if (move.to === null) {
-        removals.push({ target: move.target, cluster: dispatch.cluster, moves: move.successor !== undefined });
-      }
+      if (change !== undefined) this.#options.assignments.assign(dispatch.cluster, move.target, change);
     }
-    if (removals.length === 0) return;
-    await this.#options.guard.done(lane.key, removals, signal);
+  }
+
+  /** False for a target that another lane took over since the plan was made. */
+  #isOf(lane: Lane, target: TargetKey): boolean {
+    const now = this.#options.assignments.laneOf(target);
+    return now === undefined || now === lane.key;
   }
 
   #change(lane: Lane, kept: KeptRun, dispatch: Dispatch, move: Move): DesiredChange | undefined {
@@ -386,18 +420,22 @@ export class RolloutReconciler {
       );
       return undefined;
     }
-    if (!dispatch.again) return { kind: "hold", content };
+    const present = asCalledNow(lane, { cluster: dispatch.cluster, target: move.target, content });
+    if (!dispatch.again) return { kind: "hold", content: present };
     // The same content once more: a new generation comes from an operation that was not asked for before.
     const { actor } = kept.state.plan;
-    return { kind: "hold", content, operation: create(OperationSchema, { id: dispatch.id, actor, sync: true }) };
+    return {
+      kind: "hold",
+      content: present,
+      operation: create(OperationSchema, { id: dispatch.id, actor, sync: true }),
+    };
   }
 
   /** A run that is being rolled back looks at the run that does it. */
   #facts(lane: Lane | undefined, state = lane?.run?.state): Facts {
     const status = state?.status;
-    const all = lane === undefined ? [] : [lane.run, ...lane.past];
-    const back = status?.phase === "RollingBack" ? all.find((each) => each?.state.plan.run === status.run) : undefined;
-    return factsOf(this.#options.clock.now(), this.#options, back?.state.status);
+    const back = lane !== undefined && status?.phase === "RollingBack" ? this.#runOf(lane, status.run) : undefined;
+    return factsOf(this.#options.clock.now(), { ...this.#options, lane: lane?.key }, back?.state.status);
   }
 
   #status(lane: Lane): LaneStatus {

@@ -171,7 +171,7 @@ export function returned(state: RunState, facts: Facts): Returned {
     const member = state.members[index];
     if (member === undefined || run.status.is !== "Deferred") continue;
     const fact = facts.of(member.cluster);
-    if (fact?.connected !== true) continue;
+    if (fact?.connected !== true || fact.cordoned === true) continue;
     const said = member.moves.every((move) => isOrdered(move, fact.target(move.target), run));
     const blocked = member.moves.some((move) => !isSuccessorHealthy(move, facts));
     if (said || blocked) continue;

@@ -1,7 +1,17 @@
 import { type ClusterId, Fault } from "@capstan/proto";
 import { checkPlan } from "./check.ts";
 import { begin, isOver } from "./fold.ts";
-import { concerned, contentIn, type KeptRun, keepRun, type Lane, newLane, removalsOf, requireRun } from "./lane-run.ts";
+import {
+  concerned,
+  contentIn,
+  type KeptRun,
+  keepRun,
+  type Lane,
+  newLane,
+  removalsOf,
+  requireRun,
+  type Wanted,
+} from "./lane-run.ts";
 import {
   type Hash,
   type LaneKey,
@@ -99,6 +109,17 @@ export class RunLog {
     return this.#interest.get(cluster) ?? [];
   }
 
+  /** What people ask of a lane changed: what would have to leave is weighed by the guard from now on. */
+  want(lane: Lane, wanted: Wanted): void {
+    const places = new Map(wanted.release.targets.map(({ target, cluster }) => [target, cluster] as const));
+    lane.wanted = wanted;
+    lane.leaving = this.#options.assignments
+      .ofLane(lane.key)
+      .filter(({ target, cluster }) => places.get(target) !== cluster)
+      .map(({ target, cluster }) => ({ target, cluster, moves: places.has(target) }));
+    this.#options.guard.want(lane.key, removalsOf(lane));
+  }
+
   /** Plans, records and starts a run; undefined where nothing is to be moved. */
   async open(lane: Lane, input: PlanInput, signal: AbortSignal): Promise<KeptRun | undefined> {
     const made = plan(input, this.#options.hash);
@@ -146,7 +167,7 @@ export class RunLog {
     keepRun(lane, kept);
     this.#runs.set(kept.state.plan.run, lane.key);
     if (lane.run !== kept) return;
-    this.#options.guard.want(lane.key, removalsOf(kept.state));
+    this.#options.guard.want(lane.key, removalsOf(lane));
     const news = concerned(kept.state);
     for (const { cluster } of kept.state.members) {
       const lanes = this.#interest.get(cluster) ?? new Set<LaneKey>();

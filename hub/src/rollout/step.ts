@@ -90,7 +90,8 @@ function reassert({ dispatch, rec }: Stepping, { index, member, run, fact }: Loo
 /** A deferred cluster that is connected again takes its turn, unless its stage has ended: then a later run takes it. */
 function comeBack(stepping: Stepping, { index, member, run, fact }: Looked): void {
   const stage = stepping.rec.stages[run.stage];
-  if (run.status.is !== "Deferred" || run.status.because !== "offline" || !fact.connected) return;
+  if (run.status.is !== "Deferred" || run.status.because === "successor") return;
+  if (!fact.connected || fact.cordoned === true) return;
   if (stage === undefined || isConcluded(stage)) return;
   note(stepping, "returned", { of: "cluster", index, cluster: member.cluster, to: { is: "Pending" } });
 }
