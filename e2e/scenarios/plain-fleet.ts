@@ -91,6 +91,47 @@ ${more}  goTemplate: true
   };
 }
 
+/** A second set beside the first: one target on each of the clusters, called `neighbour-CLUSTER`. */
+export function neighbourSet(init: {
+  readonly repoURL: string;
+  readonly path: string;
+  readonly clusters: readonly string[];
+  /** Template of the targets' names. */
+  readonly name?: string;
+}): string {
+  const { repoURL, path, clusters, name = "neighbour-{{.cluster}}" } = init;
+  return `apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata:
+  name: neighbour
+  namespace: argocd
+spec:
+  goTemplate: true
+  goTemplateOptions: ["missingkey=error"]
+  generators:
+    - list:
+        elements:
+${clusters.map((cluster) => `          - cluster: ${cluster}\n`).join("")}  template:
+    metadata:
+      name: ${JSON.stringify(name)}
+    spec:
+      project: any
+      source:
+        repoURL: ${repoURL}
+        targetRevision: main
+        path: ${path}
+      destination:
+        name: "{{.cluster}}"
+        namespace: neighbour
+      syncPolicy:
+        automated:
+          prune: true
+          selfHeal: true
+        syncOptions:
+          - CreateNamespace=true
+`;
+}
+
 /** Cluster documents. */
 export function clustersFile(clusters: readonly FleetCluster[]): string {
   return clusters

@@ -1,4 +1,5 @@
 import type { TestContext } from "node:test";
+import type { FaultDetail } from "@capstan/proto/common";
 import type { GetFleetStatusResponse } from "@capstan/proto/fleet";
 import { ensureTools } from "../toolchain/tools.ts";
 import type { ClusterInit, WorldCluster } from "../world/cluster.ts";
@@ -151,6 +152,25 @@ export class Scenario implements AsyncDisposable {
     return found;
   }
 
+  /** Waits until a set says something that fits, in its conditions or of itself or of its targets. */
+  async complaint(set: string, pattern: RegExp, bound = 10_000): Promise<string> {
+    const { applications } = await this.world.hub.client();
+    return until(
+      `${set} to say ${pattern}`,
+      async () => {
+        const { sets } = await applications.listSets({});
+        const { targets } = await applications.listTargets({ set });
+        const view = sets.find(({ name }) => name === set);
+        const said = [
+          ...(view?.conditions ?? []).map(({ message }) => message),
+          ...[...(view?.faults ?? []), ...targets.flatMap(({ faults }) => faults)].map(faultText),
+        ];
+        return said.find((text) => pattern.test(text)) ?? notYet(said);
+      },
+      bound,
+    );
+  }
+
   /** Waits until the hub has read the newest commit: a label that it adds to the first cluster's document is shown. */
   async seenByHub(bound = 10_000): Promise<void> {
     const { repository, hub } = this.world;
@@ -173,6 +193,10 @@ export class Scenario implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
   }
+}
+
+function faultText({ message, next, where }: FaultDetail): string {
+  return [message, next, ...Object.entries(where).map(([name, value]) => `${name}=${value}`)].join(" ");
 }
 
 /** Where a value is awaited, and for how many milliseconds. */
