@@ -14,6 +14,7 @@ import { fleetService } from "./api/fleet-service.ts";
 import { labelEffects } from "./api/label-effects.ts";
 import { inputProblems, looksOf, rolloutLines } from "./api/looks.ts";
 import { metricsText } from "./api/metrics.ts";
+import { missingDocuments } from "./api/set-views.ts";
 import { summary } from "./api/summary.ts";
 import { systemService } from "./api/system-service.ts";
 import { type ClusterSources, clusterView, faultDetail } from "./api/views.ts";
@@ -200,7 +201,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
         caPin: authority.pin,
         problems: hubProblems(),
         sandbox: isolation.mode,
-        missingDocuments: [],
+        missingDocuments: hub.rebuilding === undefined ? [] : missingDocuments(people.sight.now()),
       }),
       audit: async (stop) => readAudit(await store.stores.audit.read({ last: auditReach }, stop), sha256Hex),
       endRebuild: (stop) => hub.endRebuild(stop),

@@ -10,7 +10,7 @@ import { whyCluster } from "../rollout/why.ts";
 import { healthOf, syncOf } from "../status/count.ts";
 import { ambiguous, lanesNamed, ownersNamed, rowsNamed, targetsMeant } from "./names.ts";
 import { laneReason, objectWords, reason, whyLane, whyTarget } from "./reasons.ts";
-import { knownRelease, runRelease } from "./rollout-views.ts";
+import { knownRelease, runRelease } from "./releases.ts";
 import type { Row } from "./rows.ts";
 import type { Seen } from "./seen.ts";
 import { placeText } from "./target-views.ts";
@@ -171,7 +171,7 @@ function laneHeadline(key: LaneKey, first: Reason | undefined, seen: Seen): stri
     const because = "reason" in status && status.reason !== "" ? `: ${seen.plain(status.reason, key)}` : "";
     return `${titleOf(run, seen)} is ${status.phase.toLowerCase()}${because}`;
   }
-  if (standing?.pin !== undefined && first !== undefined) return `${text} is pinned by ${standing.pin.by}`;
+  if (first?.rule === "pinned") return first.message;
   if (first !== undefined) return `${text} waits: ${first.message}`;
   const rows = seen.rowsOf(key);
   return `${text} is where Git asks it to be: ${rows.length} ${rows.length === 1 ? "target" : "targets"}`;

@@ -3,7 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type HistoryEntry, HistoryEntrySchema } from "@capstan/proto/application";
 import { ReleaseSchema } from "@capstan/proto/desired";
 import type { ClusterStatus, LaneKey, RunState } from "../rollout/model.ts";
-import { knownRelease } from "./rollout-views.ts";
+import { knownRelease } from "./releases.ts";
 import type { Row } from "./rows.ts";
 import type { Seen } from "./seen.ts";
 

@@ -1,5 +1,6 @@
-import type { ClusterId } from "@capstan/proto";
+import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
 import type { Cluster } from "../clusters/model.ts";
+import type { OwnerState } from "../releases/model.ts";
 import type { Seen } from "./seen.ts";
 
 /** How long looking ahead may take, in milliseconds. */
@@ -21,14 +22,30 @@ export async function labelEffects(
   const stop = AbortSignal.any([signal, AbortSignal.timeout(lookAhead)]);
   const effects: string[] = [];
   for (const state of [...world.releases.states()].filter(({ kind }) => kind === "ApplicationSet")) {
-    const request = { owner: state.owner, changed, wanted: () => false };
+    const request = { owner: state.owner, changed, wanted: (_key: TargetKey, cluster: ClusterId) => cluster === id };
     const { targets, complete } = await world.releases.preview(request, stop);
-    const now = new Set([...state.targets.values()].map(({ key, cluster }) => `${key} on ${cluster}`));
-    const then = new Set(targets.map(({ target }) => `${target.key} on ${target.cluster}`));
-    effects.push(...[...then].filter((place) => !now.has(place)).map((place) => `${place} is added`));
-    if (complete) effects.push(...[...now].filter((place) => !then.has(place)).map((place) => `${place} is removed`));
+    const now = contentsOf(state);
+    const then = new Map<string, Digest | undefined>();
+    for (const { target, content } of targets) then.set(`${target.key} on ${target.cluster}`, content);
+    for (const [place, content] of then) {
+      if (!now.has(place)) effects.push(`${place} is added`);
+      else if (content !== undefined && content !== now.get(place)) effects.push(`${place} changes`);
+    }
+    if (complete)
+      effects.push(...[...now.keys()].filter((place) => !then.has(place)).map((place) => `${place} is removed`));
   }
   return effects.sort();
+}
+
+function contentsOf({ targets, lanes }: OwnerState): ReadonlyMap<string, Digest | undefined> {
+  const contents = new Map<string, Digest | undefined>();
+  for (const { key, cluster } of targets.values()) contents.set(`${key} on ${cluster}`, undefined);
+  for (const { release } of lanes) {
+    for (const { target, cluster, content } of release.targets) {
+      if (contents.has(`${target} on ${cluster}`)) contents.set(`${target} on ${cluster}`, content);
+    }
+  }
+  return contents;
 }
 
 function withLabels(

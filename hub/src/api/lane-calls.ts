@@ -39,6 +39,7 @@ export function laneCalls({ calls, world, sight }: PeopleCalls): Methods {
           const going = run !== undefined && !isOver(run.status) && run.plan.release === standing?.wanted?.release.id;
           if (going) return { rollout: run.plan.run };
           expectWhole(clusters, seen.text(key));
+          if (world.rebuildingSince() !== undefined) throw rebuilding();
           if (dryRun) return { targets: behind.map(placeText) };
           world.rollouts.release(key, name);
           return { rollout: await started(key, sight, signal), targets: behind.map(placeText) };
@@ -112,6 +113,13 @@ function expectWhole(clusters: readonly string[], lane: string): void {
   throw new Fault("unsupported", {
     message: `a new release of ${lane} goes to the whole lane, stage by stage; found ${clusters.join(", ")} alone.`,
     next: `Release the lane: capstan sync ${lane}`,
+  });
+}
+
+function rebuilding(): Fault {
+  return new Fault("held", {
+    message: "the store was lost, and what Git asks beyond what clusters hold waits for a person.",
+    next: "Look at what would change (capstan diff), then: capstan hub rebuild end",
   });
 }
 

@@ -5,9 +5,11 @@ import { Phase, Sync } from "@capstan/proto/agent";
 import { type Reason, ReasonSchema } from "@capstan/proto/common";
 import { Mode } from "@capstan/proto/desired";
 import { isOver } from "../rollout/fold.ts";
-import type { LaneKey, Reason as RolloutReason } from "../rollout/model.ts";
+import type { LaneKey, Pin, Reason as RolloutReason } from "../rollout/model.ts";
 import { whyCluster } from "../rollout/why.ts";
 import type { TargetStatus } from "../status/model.ts";
+import type { LaneStanding } from "./port.ts";
+import { knownRelease } from "./releases.ts";
 import type { Row } from "./rows.ts";
 import type { Seen } from "./seen.ts";
 
@@ -46,6 +48,7 @@ export function laneReason(found: RolloutReason, key: LaneKey, seen: Seen, subje
 export function whyLane(key: LaneKey, seen: Seen): Reason | undefined {
   const standing = seen.lane(key);
   if (standing === undefined) return undefined;
+  if (standing.reason?.rule === "pinned" && standing.pin !== undefined) return pinReason(standing.pin, standing, seen);
   if (standing.reason !== null) return laneReason(standing.reason, key, seen);
   const since = seen.world.rebuildingSince();
   const behind = seen.rowsOf(key).some((row) => row.wanted?.content !== row.held);
@@ -90,6 +93,18 @@ export function whyLane(key: LaneKey, seen: Seen): Reason | undefined {
     rule: "next-step",
     message: `${text} is about to move`,
     unblock: ["nothing: it follows at once"],
+  });
+}
+
+function pinReason({ lane, release, by, reason: because, at }: Pin, standing: LaneStanding, seen: Seen): Reason {
+  const text = seen.text(lane);
+  const { commit, subject, id } = knownRelease(release, standing);
+  const named = `${commit === "" ? id.replace("sha256:", "").slice(0, 7) : commit.slice(0, 7)}${subject === "" ? "" : ` "${subject}"`}`;
+  return reason(text, {
+    rule: "pinned",
+    message: `${text} is pinned to ${named} by ${by}${because === "" ? "" : ` (${because})`}`,
+    since: at,
+    unblock: [`capstan rollout unpin ${text}`],
   });
 }
 

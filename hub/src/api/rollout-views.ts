@@ -1,8 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Digest } from "@capstan/proto";
 import { type Pin as PinMessage, PinSchema } from "@capstan/proto/application";
-import { type Release, ReleaseSchema } from "@capstan/proto/desired";
 import { type RolloutLine, RolloutLineSchema } from "@capstan/proto/fleet";
 import { type RolloutView, RolloutViewSchema, type StageView, StageViewSchema } from "@capstan/proto/rollout";
 import { isOver } from "../rollout/fold.ts";
@@ -10,6 +8,7 @@ import type { Amount, ClusterRun, Pin, RunState } from "../rollout/model.ts";
 import { whyCluster, whyStage } from "../rollout/why.ts";
 import type { LaneStanding } from "./port.ts";
 import { laneReason } from "./reasons.ts";
+import { knownRelease, runRelease } from "./releases.ts";
 import type { Seen } from "./seen.ts";
 
 /** A rollout with its stages and clusters. `whole` false leaves the clusters' messages of waiting ones out: for lists. */
@@ -80,35 +79,10 @@ function messageOf({ status }: ClusterRun): string {
     case "Skipped":
       return status.reason;
     case "Deferred":
-      return status.because === "offline" ? "deferred: it was offline" : "deferred: its new place is not healthy";
+      return `deferred: ${{ offline: "it was offline", cordoned: "it is cordoned", successor: "its new place is not healthy" }[status.because]}`;
     default:
       return "";
   }
-}
-
-/** The release that a run moves to. */
-export function planRelease({ plan }: RunState): Release {
-  return releaseMessage(plan.release, plan.cause);
-}
-
-/** The release that a run moves to; of a rollback the one that it goes back to, with that one's own cause. */
-export function runRelease(run: RunState, standing: LaneStanding): Release {
-  const known = run.plan.origin.kind === "rollback" ? knownRelease(run.plan.release, standing) : undefined;
-  return known !== undefined && known.subject !== "" ? known : planRelease(run);
-}
-
-function releaseMessage(id: Digest, cause: RunState["plan"]["cause"]): Release {
-  const { repository, commit, author, subject } = cause;
-  return create(ReleaseSchema, { id, source: repository, commit, author, subject });
-}
-
-/** A release by its id, with its cause where a run of the lane tells it. */
-export function knownRelease(id: Digest, { run, past, wanted }: LaneStanding): Release {
-  for (const each of [run, ...past]) {
-    if (each?.plan.release === id && each.plan.origin.kind !== "rollback") return planRelease(each);
-  }
-  if (wanted?.release.id === id) return releaseMessage(id, wanted.release.cause);
-  return create(ReleaseSchema, { id });
 }
 
 /** A lane's pin. */

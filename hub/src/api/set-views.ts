@@ -36,6 +36,17 @@ export function setView(owner: string, seen: Seen): SetView {
   });
 }
 
+/** Sets and Applications that clusters hold targets of and that no document names: after a loss, those applied by hand. */
+export function missingDocuments(seen: Seen): string[] {
+  const { registry } = seen.world.documents;
+  const missing = new Set<string>();
+  for (const { desired, owner, set } of seen.rows) {
+    const kind = set === "" ? "Application" : "ApplicationSet";
+    if (desired !== undefined && registry.get(`${kind}/${owner}`) === undefined) missing.add(`${kind} ${owner}`);
+  }
+  return [...missing].sort();
+}
+
 /** A lane as people see it. */
 export function laneView(key: LaneKey, seen: Seen): LaneView {
   const standing = seen.lane(key);
