@@ -22,16 +22,15 @@ describeOnKube("the agent process, its identity and its policies", (suite) => {
   });
 
   it("renews before the end, also a sealing key, and opens bundles of both", async () => {
-    hub.life = 6;
+    hub.life = 10;
     world.agent.start();
     await world.waiting(() => hub.hellos[0]);
     const before = world.target("old-key", [configMap("old-key")]);
-    await world.waiting(() => hub.renewed.length > 0);
+    await world.waiting(() => hub.renewed.some(({ proof }) => proof === undefined));
     const behind = world.target("new-key", [configMap("new-key")]);
     world.publish(1n, [before, behind]);
     await world.reported("old-key", 1n, Phase.DONE);
     await world.reported("new-key", 1n, Phase.DONE);
-    assert.equal(hub.renewed[0]?.proof, undefined);
   });
 
   it("comes back by itself after its certificate expired while it was cut off", async () => {
@@ -41,8 +40,8 @@ describeOnKube("the agent process, its identity and its policies", (suite) => {
     hub.life = 3_600;
     const [renewals, hellos] = [hub.renewed.length, hub.hellos.length];
     await hub.start();
-    await world.waiting(() => hub.renewed.slice(renewals).find(({ proof }) => proof !== undefined), 60_000);
-    await world.waiting(() => hub.hellos.length > hellos, 30_000);
+    await world.waiting(() => hub.renewed.slice(renewals).find(({ proof }) => proof !== undefined), 120_000);
+    await world.waiting(() => hub.hellos.length > hellos);
   });
 
   it("without self-heal applies a generation once: drift is shown and left, also after a restart", async () => {
@@ -53,7 +52,7 @@ describeOnKube("the agent process, its identity and its policies", (suite) => {
     await suite.world.patch("/api/v1/namespaces/default/configmaps/calm", { data: { v: "mine" } });
     const drifted = () => hub.latest.get("argocd/calm")?.sync === Sync.DRIFTED;
     await world.waiting(drifted);
-    assert.equal(hub.latest.get("argocd/calm")?.drift[0]?.path, "data.v");
+    assert.equal(hub.latest.get("argocd/calm")?.drift[0]?.path, "/data/v");
     await world.agent.end();
     hub.latest.clear();
     world.agent.start();

@@ -19,9 +19,11 @@ describeOnKube("the agent process beside a real API server and a hub that speaks
     const hello = await world.waiting(() => hub.hellos[0]);
     assert.equal(hub.enrolled[0]?.incarnation, world.incarnation);
     assert.equal(hub.peers[0], `URI:spiffe://${hub.fleet.id}/cluster/a`);
-    assert.equal(hello.sealingPublicKey.length, 32);
+    assert.deepEqual(hello.sealingPublicKey, hub.enrolled[0]?.sealingPublicKey);
     assert.match(hello.facts?.kubernetesVersion ?? "", /^v1\./);
     assert.ok(hello.facts?.apiVersions.includes("apps/v1/Deployment"));
+    assert.deepEqual(hello.facts?.writableNamespaces, ["*"]);
+    assert.deepEqual(hello.facts?.otherManagers, []);
   });
 
   it("applies what the desired state names and reports it", async () => {

@@ -270,7 +270,7 @@ class Rooms implements Agent {
 
   #refused(fault: Fault | undefined): void {
     if (fault !== undefined) this.#warn("desired", fault);
-    this.#tell(() => this.#outbox.refused(fault));
+    this.#tell(() => this.#outbox.refused(fault, this.#ports.clock.now()));
   }
 
   #connected(welcome: Welcome): void {

@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { Fault, type TargetKey } from "@capstan/proto";
 import { FakeClock } from "@capstan/proto/testing";
 import { bundleCrypto } from "../platform/crypto/bundles.ts";
+import { until } from "../testing/until.ts";
 import { MemorySecrets } from "./memory.ts";
 import { ClusterCache } from "./reconciler.ts";
 import { memoriesOf } from "./shelf.ts";
@@ -111,6 +112,8 @@ describe("the cache in the cluster", () => {
     for (let n = 0; n < 50; n++) memories.note("ns/t8" as TargetKey, { operation: `note-${n}` });
     assert.equal(memories.get("ns/t8" as TargetKey).operation, "note-49");
     await clock.advance(2_000);
+    // The head is compressed on another thread: the fake clock does not wait for that.
+    await until(() => cache.head.targets.get("ns/t8")?.operation === "note-49");
     assert.ok(store.writes - written <= 2);
     const again = await open(store);
     assert.deepEqual(again.head.targets.get("ns/t8"), { operation: "note-49" });

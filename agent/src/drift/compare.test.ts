@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KubeMeta, KubeObject } from "../inventory/object.ts";
-import { compareObjects, pathText } from "./compare.ts";
+import { compareObjects, pathText, pointerText } from "./compare.ts";
 import { corrected, defaultFightPolicy, type Fight, pauseOf } from "./damp.ts";
 import { describeDifferences, differencesLine } from "./describe.ts";
 import { fingerprint } from "./fingerprint.ts";
@@ -60,6 +60,13 @@ test("sees an added, a removed and a moved list item", () => {
   assert.deepEqual(paths(of("a", "b"), of("b", "a")), ["spec.list"]);
 });
 
+test("points at fields as RFC 6901 does, at an item that is not there yet with a dash", () => {
+  const live = object({ list: [{ name: "a" }] }, { labels: { "x/y~z": "1" } });
+  const wanted = object({ list: [{ name: "a", v: 1 }, { name: "b" }] });
+  const pointers = compareObjects(live, wanted).map(({ path }) => pointerText(path));
+  assert.deepEqual(pointers, ["/metadata/labels/x~1y~0z", "/list/0/v", "/list/-"]);
+});
+
 test("sees finalizers and owner references", () => {
   const wanted = object({}, { finalizers: ["a"], ownerReferences: [] });
   assert.deepEqual(paths(object({}), wanted), ["metadata.finalizers", "metadata.ownerReferences"]);
@@ -86,15 +93,30 @@ test("says who wrote a field last, and when", () => {
   const wanted = object({ spec: { replicas: 1, containers: [{ name: "app", image: "y" }], args: ["b"] } });
   const found = describeDifferences(live, compareObjects(live, wanted), "capstan");
   assert.deepEqual(found, [
-    { path: "spec.replicas", live: "3", wanted: "1", manager: "kubectl-edit", time: "2026-01-02T00:00:00Z" },
+    {
+      path: "spec.replicas",
+      pointer: "/spec/replicas",
+      live: "3",
+      wanted: "1",
+      manager: "kubectl-edit",
+      time: "2026-01-02T00:00:00Z",
+    },
     {
       path: "spec.containers[name=app].image",
+      pointer: "/spec/containers/0/image",
       live: '"x"',
       wanted: '"y"',
       manager: "image-bot",
       time: "2026-01-03T00:00:00Z",
     },
-    { path: "spec.args[0]", live: '"a"', wanted: '"b"', manager: "capstan", time: "2026-01-01T00:00:00Z" },
+    {
+      path: "spec.args[0]",
+      pointer: "/spec/args/0",
+      live: '"a"',
+      wanted: '"b"',
+      manager: "capstan",
+      time: "2026-01-01T00:00:00Z",
+    },
   ]);
   assert.equal(differencesLine(found, 1), "spec.replicas (kubectl-edit) and 2 more");
 });

@@ -104,3 +104,12 @@ export function pathText(path: readonly Step[]): string {
   }
   return text;
 }
+
+/** A path as an RFC 6901 pointer: `/spec/containers/0/image`. An item that the live list lacks is `-`, after its last. */
+export function pointerText(path: readonly Step[]): string {
+  const part = (step: Step) => {
+    if (typeof step !== "string") return step.index < 0 ? "-" : String(step.index);
+    return step.replaceAll("~", "~0").replaceAll("/", "~1");
+  };
+  return path.map((step) => `/${part(step)}`).join("");
+}

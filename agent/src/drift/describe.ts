@@ -1,5 +1,5 @@
 import { isSecretKind, type KubeObject, kindOf } from "../inventory/object.ts";
-import { pathText, type RawDifference, type Step } from "./compare.ts";
+import { pathText, pointerText, type RawDifference, type Step } from "./compare.ts";
 import type { Difference } from "./model.ts";
 import { fieldOwner } from "./owners.ts";
 
@@ -19,6 +19,7 @@ export function describeDifferences(
     const hidden = isHidden(difference.path, secret);
     return {
       path: pathText(difference.path),
+      pointer: pointerText(difference.path),
       ...(difference.live === undefined ? {} : { live: hidden ? mask : short(difference.live) }),
       ...(difference.wanted === undefined ? {} : { wanted: hidden ? mask : short(difference.wanted) }),
       ...(owner === undefined ? {} : { manager: owner.manager }),

@@ -18,8 +18,6 @@ import { nextKeys } from "./verification.ts";
 
 const signal = new AbortController().signal;
 const hub = new FakeHub();
-before(() => hub.start());
-after(() => hub.stop());
 
 /** A Secret in memory; it keeps text, as the real one does. */
 class Memory {
@@ -54,6 +52,9 @@ const code = (promise: Promise<unknown>) =>
   );
 
 describe("joining", () => {
+  before(() => hub.start());
+  after(() => hub.stop());
+
   it("stores the keys before any hub hears of them, and the credential after", async () => {
     const memory = new Memory();
     const keeper = keeperOf(memory);
@@ -113,6 +114,9 @@ describe("joining", () => {
 });
 
 describe("renewal", () => {
+  before(() => hub.start());
+  after(() => hub.stop());
+
   it("makes new keys, stores them first, and keeps the old sealing key", async () => {
     const memory = new Memory();
     const keeper = keeperOf(memory);

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { Fault, type Instant, limits, objectKey, parseTargetKey } from "@capstan/proto";
+import { type Fault, type Instant, limits, objectKey, parseTargetKey } from "@capstan/proto";
 import {
   type Counts,
   CountsSchema,
@@ -18,6 +18,7 @@ import { Mode as WireMode } from "@capstan/proto/desired";
 import type { Mode, ObjectOutcome } from "../apply/model.ts";
 import type { HealthStatus } from "../health/model.ts";
 import type { TargetPhase, TargetStatus } from "./model.ts";
+import { problemKey, statedProblems } from "./problems.ts";
 
 const phases: Record<TargetPhase, Phase> = {
   Waiting: Phase.WAITING,
@@ -71,13 +72,17 @@ export function foldReport(status: TargetStatus): TargetReport {
   });
 }
 
-/** A fault as it crosses the wire. */
-export function problemOf(fault: Fault, object = ""): Problem {
+/** A fault as it crosses the wire; `since` is when it was first seen. */
+export function problemOf(
+  fault: Fault,
+  known: { readonly object?: string; readonly since?: Instant | undefined } = {},
+): Problem {
   return create(ProblemSchema, {
     code: fault.code,
     message: cut(fault.message),
-    object: object || (fault.where.object ?? ""),
+    object: known.object || (fault.where.object ?? ""),
     next: cut(fault.next ?? ""),
+    ...stamp("since", known.since),
   });
 }
 
@@ -134,24 +139,19 @@ function syncOf(status: TargetStatus, counts: Counts): Sync {
 }
 
 function problemsOf(status: TargetStatus): Problem[] {
-  const own = status.problem === undefined ? [] : [problemOf(status.problem)];
-  const objects = [...status.findings].flatMap(([key, { fault, action, reason }]) => {
-    if (fault !== undefined) return [problemOf(fault, key)];
-    if (action === "held")
-      return [problemOf(new Fault("held", { message: reason ?? "its deletion waits for a person." }), key)];
-    return [];
-  });
-  return [...own, ...objects].slice(0, limits.reportProblems);
+  return statedProblems(status).map(({ object, fault }) =>
+    problemOf(fault, { object, since: status.since.get(problemKey({ object, fault })) }),
+  );
 }
 
 function driftOf(status: TargetStatus): Drift[] {
   const drifted = [...status.findings.values()].filter(({ action }) => action === "different");
   return drifted
     .flatMap(({ ref, differences = [] }) =>
-      differences.map(({ path, manager = "", time }) => {
+      differences.map(({ pointer, manager = "", time }) => {
         const at = time === undefined ? Number.NaN : Date.parse(time);
         const when = Number.isNaN(at) ? {} : { at: timestampFromMs(at) };
-        return create(DriftSchema, { object: objectKey(ref), path, manager, ...when });
+        return create(DriftSchema, { object: objectKey(ref), path: pointer, manager, ...when });
       }),
     )
     .slice(0, limits.reportProblems);

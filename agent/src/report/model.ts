@@ -31,6 +31,8 @@ export interface TargetStatus {
   readonly phase: TargetPhase;
   /** Why it waits or failed, before the problems of single objects. */
   readonly problem: Fault | undefined;
+  /** When each problem was first seen, by `problemKey`. */
+  readonly since: ReadonlyMap<string, Instant>;
   readonly health: TargetHealth | undefined;
   readonly healthSince: Instant | undefined;
   /** Of the last pass over all objects. */

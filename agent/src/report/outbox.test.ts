@@ -97,9 +97,10 @@ describe("the outbox", () => {
   it("says once why a state is refused, and that it no longer is", () => {
     const outbox = started();
     const fault = () => new Fault("older-revision", { message: "4 < 5" });
-    outbox.refused(fault());
+    outbox.refused(fault(), 7_000);
     const first = batchOf(outbox, 2_000);
     assert.equal(first.refused?.code, "older-revision");
+    assert.equal(first.refused?.since?.seconds, 7n);
     outbox.acknowledged(first.sequence);
     outbox.refused(fault());
     assert.equal(outbox.next(4_000).kind, "later");

@@ -1,5 +1,5 @@
 import { create, equals } from "@bufbuild/protobuf";
-import { type Fault, parseTargetKey, type TargetKey, targetKey } from "@capstan/proto";
+import { type Fault, type Instant, parseTargetKey, type TargetKey, targetKey } from "@capstan/proto";
 import { type ReportBatch, ReportBatchSchema, type TargetReport, TargetReportSchema } from "@capstan/proto/agent";
 import { problemOf } from "./fold.ts";
 import type { RemovedTarget } from "./model.ts";
@@ -38,6 +38,7 @@ export class Outbox {
   readonly #dirty = new Set<TargetKey>();
   readonly #removed = new Map<string, RemovedTarget>();
   #refused: Fault | undefined;
+  #since: Instant | undefined;
   #revision = 0n;
   #speak = false;
   #full = true;
@@ -69,9 +70,10 @@ export class Outbox {
     this.#dirty.delete(target);
   }
 
-  /** Why a newer state is not taken; undefined: none is refused. */
-  refused(fault: Fault | undefined): void {
+  /** Why a newer state is not taken, and when (wall clock) that was seen; undefined: none is refused. */
+  refused(fault: Fault | undefined, at?: Instant): void {
     if (fault?.code === this.#refused?.code && fault?.message === this.#refused?.message) return;
+    this.#since = fault?.code === this.#refused?.code ? this.#since : at;
     this.#refused = fault;
     this.#speak = true;
   }
@@ -137,7 +139,7 @@ export class Outbox {
       full,
       revision: this.#revision,
       removed: removed.map(({ target, generation }) => ({ ...parseTargetKey(target), generation })),
-      ...(this.#refused === undefined ? {} : { refused: problemOf(this.#refused) }),
+      ...(this.#refused === undefined ? {} : { refused: problemOf(this.#refused, { since: this.#since }) }),
     });
   }
 

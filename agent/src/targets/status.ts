@@ -13,6 +13,7 @@ export function blankStatus(target: TargetKey): TargetStatus {
     mode: "AdoptIfNoDiff",
     phase: "Waiting",
     problem: undefined,
+    since: new Map(),
     health: undefined,
     healthSince: undefined,
     counts: undefined,

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** Looks every 10 ms until the look gives something, for at most `ms`. For tests that wait for a level. */
 export async function until<Found>(
   look: () => Found | undefined | false | Promise<Found | undefined | false>,
-  ms = 10_000,
+  ms = 30_000,
 ) {
   const end = performance.now() + ms;
   for (;;) {

@@ -83,7 +83,7 @@ export class AgentWorld {
   }
 
   /** `until`, with the agent's last words in the message of a failure. */
-  async waiting<T>(look: () => T | undefined | false | Promise<T | undefined | false>, ms = 20_000): Promise<T> {
+  async waiting<T>(look: () => T | undefined | false | Promise<T | undefined | false>, ms = 60_000): Promise<T> {
     try {
       return await until(look, ms);
     } catch (thrown) {
