@@ -1,4 +1,4 @@
-import { createInterface } from "node:readline/promises";
+import { createInterface, type Interface } from "node:readline";
 import type { Screen } from "../../cli/port.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -19,14 +19,19 @@ export function processScreen(env: Env): Screen {
     outputIsTerminal,
     colours: outputIsTerminal && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb",
     width: stdout.columns ?? 100,
-    ask: async (question) => {
-      const lines = createInterface({ input: stdin, output: stderr });
-      try {
-        return /^y(es)?$/i.test((await lines.question(question)).trim());
-      } finally {
-        lines.close();
-      }
-    },
+    ask: (question) => askOn(createInterface({ input: stdin, output: stderr }), question),
     clear: () => void stdout.write("\u001b[H\u001b[2J\u001b[3J"),
   };
+}
+
+/** Ctrl-C and the end of input are no. */
+function askOn(lines: Interface, question: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    lines.once("SIGINT", () => lines.close());
+    lines.once("close", () => resolve(false));
+    lines.question(question, (answer) => {
+      resolve(/^y(es)?$/i.test(answer.trim()));
+      lines.close();
+    });
+  });
 }
