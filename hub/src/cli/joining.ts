@@ -1,4 +1,4 @@
-import { type ClusterId, Fault, parseClusterId } from "@capstan/proto";
+import { type ClusterId, parseClusterId } from "@capstan/proto";
 import type { TargetView } from "@capstan/proto/application";
 import { Mode } from "@capstan/proto/desired";
 import { type AddClusterResponse, AddClusterResponseSchema, type Cluster, ClusterState } from "@capstan/proto/fleet";
@@ -10,6 +10,7 @@ import { accessOf } from "./contexts.ts";
 import { exit } from "./exit.ts";
 import { checkJoinToken, type Installation, manifestItems, manifestYaml } from "./manifest.ts";
 import { parsePairs } from "./names.ts";
+import { resumed } from "./resume.ts";
 import { invitation, joinedLines } from "./screens/joined.ts";
 import { type Flag, flag, type Verb } from "./verb.ts";
 import { parseMode } from "./words.ts";
@@ -127,12 +128,11 @@ async function waitForCluster(call: Call, id: ClusterId): Promise<number> {
 /** The cluster once its agent has said what it is; undefined when the person stops waiting. */
 async function firstReport(call: Call, id: ClusterId): Promise<Cluster | undefined> {
   const hub = await call.hub();
-  const options = { clusters: [id] };
-  for await (const { cluster } of hub.fleet.watchClusters({ options }, call.signal)) {
+  const watch = (token: string) => hub.fleet.watchClusters({ options: { clusters: [id], token } }, call.signal);
+  for await (const { cluster } of resumed(call, watch)) {
     if (cluster?.id === id && cluster.state === ClusterState.CONNECTED && cluster.facts !== undefined) return cluster;
   }
-  if (call.signal.aborted) return undefined;
-  throw new Fault("hub-unreachable", { message: "the hub ended the watch.", next: `capstan cluster show ${id}` });
+  return undefined;
 }
 
 /** What matches it; undefined where the hub does not tell. */

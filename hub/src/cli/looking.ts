@@ -15,6 +15,7 @@ import { listClusters, showCluster } from "./clusters.ts";
 import { listDocuments } from "./documents.ts";
 import { listDeletions, listRepositories, listRoots } from "./inputs.ts";
 import { laneText, plainName, qualified } from "./names.ts";
+import { resumed } from "./resume.ts";
 import { listRollouts, showRollout } from "./rollouts.ts";
 import { clusterColumns } from "./screens/cluster.ts";
 import { rolloutColumns } from "./screens/rollout.ts";
@@ -170,15 +171,20 @@ async function watchNoun(call: Call, noun: Noun): Promise<number> {
   const { signal, narrowed: options } = call;
   switch (noun) {
     case "clusters": {
-      const events = mapped(hub.fleet.watchClusters({ options }, signal), ({ type, cluster }) => ({
-        type,
-        item: cluster,
-      }));
+      const events = mapped(
+        resumed(call, (token) => hub.fleet.watchClusters({ options: { ...options, token } }, signal)),
+        ({ type, cluster }) => ({
+          type,
+          item: cluster,
+        }),
+      );
       return watchList(call, events, { schema: ClusterSchema, columns: clusterColumns, key: ({ id }) => id });
     }
     case "targets": {
       const { set, lane } = laneAsked(call);
-      const stream = hub.applications.watchTargets({ options }, signal);
+      const stream = resumed(call, (token) =>
+        hub.applications.watchTargets({ options: { ...options, token } }, signal),
+      );
       const events = mapped(stream, ({ type, target }) => {
         const other =
           target !== undefined &&
@@ -188,7 +194,10 @@ async function watchNoun(call: Call, noun: Noun): Promise<number> {
       return watchList(call, events, { schema: TargetViewSchema, columns: targetColumns, key: qualified });
     }
     case "rollouts": {
-      const stream = hub.rollouts.watchRollouts({ id: call.text("lane") ?? "", options }, signal);
+      const id = call.text("lane") ?? "";
+      const stream = resumed(call, (token) =>
+        hub.rollouts.watchRollouts({ id, options: { ...options, token } }, signal),
+      );
       const events = mapped(stream, ({ type, rollout }) => ({ type, item: rollout }));
       return watchList(call, events, { schema: RolloutViewSchema, columns: rolloutColumns, key: ({ id }) => id });
     }

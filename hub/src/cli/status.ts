@@ -1,5 +1,8 @@
+import { Fault } from "@capstan/proto";
 import { GetFleetStatusResponseSchema } from "@capstan/proto/fleet";
-import { dataOf, parseOutput, printed } from "./answer.ts";
+import { type Answer, dataOf, parseOutput, printed } from "./answer.ts";
+import type { Call } from "./call.ts";
+import { exit, exitOf, faultLines } from "./exit.ts";
 import { statusScreen } from "./screens/status.ts";
 import { flag, type Verb } from "./verb.ts";
 
@@ -13,25 +16,37 @@ export const statusVerbs: readonly Verb[] = [
     flags: [flag.watch, flag.output],
     examples: ["status", "status -w", "status -o json | jq .looks"],
     run: async (call) => {
-      const hub = await call.hub();
       const { screen, clock } = call.ports;
-      const output = parseOutput(call.text("output"));
-      while (true) {
-        const status = await hub.fleet.getFleetStatus({}, call.signal);
-        const answer = {
-          text: (look: Parameters<typeof statusScreen>[1]) => statusScreen(status, look),
-          data: dataOf(GetFleetStatusResponseSchema, status),
-          names: [`fleet/${status.fleet}`],
-        };
-        if (call.flag("watch") && screen.outputIsTerminal) screen.clear();
-        screen.out(printed(answer, output, call.look));
-        if (!call.flag("watch")) return 0;
-        const ended = await clock.sleep(redrawMs, call.signal).then(
-          () => false,
-          () => true,
-        );
-        if (ended) return 0;
+      if (!call.flag("watch")) {
+        screen.out(await drawn(call));
+        return exit.done;
       }
+      while (!call.signal.aborted) {
+        const text = await drawn(call).catch(unanswered);
+        if (call.signal.aborted) break;
+        if (screen.outputIsTerminal) screen.clear();
+        screen.out(text);
+        await clock.sleep(redrawMs, call.signal).catch(() => undefined);
+      }
+      return exit.done;
     },
   },
 ];
+
+async function drawn(call: Call): Promise<string> {
+  const hub = await call.hub();
+  const status = await hub.fleet.getFleetStatus({}, call.signal);
+  const answer: Answer = {
+    text: (look) => statusScreen(status, look),
+    data: dataOf(GetFleetStatusResponseSchema, status),
+    names: [`fleet/${status.fleet}`],
+  };
+  return printed(answer, parseOutput(call.text("output")), call.look);
+}
+
+/** A hub that does not answer now is what the screen shows; it is asked again. */
+function unanswered(thrown: unknown): string {
+  const fault = Fault.from(thrown);
+  if (fault.code !== "cancelled" && exitOf(fault) !== exit.unreachable) throw fault;
+  return faultLines(fault);
+}

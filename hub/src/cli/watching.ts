@@ -6,6 +6,7 @@ import { dataOf, parseOutput } from "./answer.ts";
 import type { Call } from "./call.ts";
 import { exit } from "./exit.ts";
 import type { Look } from "./look.ts";
+import { resumed } from "./resume.ts";
 import { progressLine, rolloutScreen } from "./screens/rollout.ts";
 import { type Column, table } from "./table.ts";
 
@@ -54,7 +55,7 @@ export async function watchList<D extends DescMessage>(
       fresh = [];
     }
   }
-  return ended(call);
+  return exit.done;
 }
 
 /** Words of watch events, as programs read them. */
@@ -102,13 +103,14 @@ export async function followRollout(
   show(rollout);
   const over = endOf(rollout, throughHolds);
   if (over !== undefined) return over;
-  for await (const event of hub.rollouts.watchRollouts({ id: rollout.id }, call.signal)) {
+  const watch = (token: string) => hub.rollouts.watchRollouts({ id: rollout.id, options: { token } }, call.signal);
+  for await (const event of resumed(call, watch)) {
     if (event.type !== WatchEventType.CHANGED || event.rollout?.id !== rollout.id) continue;
     show(event.rollout);
     const end = endOf(event.rollout, throughHolds);
     if (end !== undefined) return end;
   }
-  return ended(call);
+  return exit.done;
 }
 
 /** Draws the rollout, or adds a line where there is no terminal and something was said. */
@@ -137,12 +139,6 @@ function redraw(call: Call, text: readonly string[]): void {
 
 function sorted<T>(rows: ReadonlyMap<string, T>): T[] {
   return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
-}
-
-/** A watch ends by Ctrl-C, which is how it should; else the hub went away. */
-function ended(call: Call): number {
-  if (call.signal.aborted) return exit.done;
-  throw new Fault("hub-unreachable", { message: "the hub ended the watch.", next: "Ask again." });
 }
 
 function lines(texts: readonly string[]): string {

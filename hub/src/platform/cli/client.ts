@@ -70,7 +70,7 @@ class Channels {
   }
 
   async *stream(wire: Wire, request: Made, signal: AbortSignal): AsyncIterable<unknown> {
-    // A stream that has begun is not begun again: what came of it was seen.
+    // A stream that broke is not begun again here: what came of it was seen. The next one asks the next hub.
     const endpoint = this.#endpoints()[0] ?? "";
     const call = this.#client(endpoint).makeServerStreamRequest(
       wire.path,
@@ -84,7 +84,9 @@ class Channels {
     try {
       for await (const message of call) yield message;
     } catch (thrown) {
-      if (!signal.aborted) throw faultOf(thrown as ServiceError, endpoint);
+      const fault = faultOf(thrown as ServiceError, endpoint);
+      if (isElsewhere(fault)) this.#first = (this.#first + 1) % this.#access.endpoints.length;
+      if (!signal.aborted) throw fault;
     } finally {
       signal.removeEventListener("abort", stop);
       call.cancel();
@@ -101,7 +103,7 @@ class Channels {
         return answer;
       } catch (thrown) {
         const fault = Fault.from(thrown);
-        if (fault.code !== "hub-unreachable" && fault.code !== "not-leader") throw fault;
+        if (!isElsewhere(fault)) throw fault;
         last = fault;
       }
     }
@@ -154,6 +156,11 @@ class Channels {
     this.#open.set(endpoint, client);
     return client;
   }
+}
+
+/** Whether another hub of the fleet may answer. */
+function isElsewhere(fault: Fault): boolean {
+  return fault.code === "hub-unreachable" || fault.code === "not-leader";
 }
 
 /** A hub is known by the URI name that only its own CA gives, whatever the address; else by its name as usual. */
