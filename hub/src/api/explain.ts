@@ -9,7 +9,7 @@ import { type LaneKey, parseRunId, type RunState } from "../rollout/model.ts";
 import { whyCluster } from "../rollout/why.ts";
 import { healthOf, syncOf } from "../status/count.ts";
 import { ambiguous, lanesNamed, ownersNamed, rowsNamed, targetsMeant } from "./names.ts";
-import { laneReason, objectWords, reason, whyLane, whyTarget } from "./reasons.ts";
+import { approveCommand, laneReason, objectWords, reason, whyLane, whyTarget } from "./reasons.ts";
 import { knownRelease, runRelease } from "./releases.ts";
 import type { Row } from "./rows.ts";
 import type { Seen } from "./seen.ts";
@@ -256,7 +256,7 @@ function heldReasons(
       reason(scope, {
         rule: "held-delete-guard",
         message: `${list.length} removals are held: ${rules.map(({ text }) => text).join("; ")}`,
-        unblock: [`capstan deletion approve ${digest} --reason TEXT, after capstan deletion show ${digest}`],
+        unblock: [approveCommand(digest)],
         details: list.slice(0, 10).map(({ target, cluster }) => `${target} on ${cluster}`),
       }),
     );

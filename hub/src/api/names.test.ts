@@ -24,6 +24,7 @@ const rows = [
 const index: NameIndex = {
   rows,
   lanes: [...new Set(rows.map((each) => each.laneKey))],
+  past: [laneKey("argocd/gone", "api"), laneKey("argocd/gone", "old")],
   standalone: new Set(["argocd/guestbook", "team-a/twin", "team-b/twin"]),
 };
 const fails = (code: string, text: RegExp) => (thrown: unknown) =>
@@ -42,6 +43,7 @@ describe("names", () => {
     for (const text of ["guestbook", "argocd/guestbook"])
       assert.equal(oneLane(text, index), "argocd/guestbook:guestbook");
     assert.equal(oneLane("api-eu", index), "argocd/apps:api");
+    assert.equal(oneLane("old", index), "argocd/gone:old");
   });
 
   it("list what a name may mean instead of guessing", () => {

@@ -6,8 +6,10 @@ import type { Row } from "./rows.ts";
 /** What names are looked up in. */
 export interface NameIndex {
   readonly rows: readonly Row[];
-  /** Lanes that have a wanted release, a run or a pin. */
+  /** Lanes that have targets, a wanted release, a run that goes, or a pin. */
   readonly lanes: readonly LaneKey[];
+  /** Lanes of which only ended runs are left: meant where no other has the name. */
+  readonly past: readonly LaneKey[];
   /** Owners that are standalone Applications, as `namespace/name`. */
   readonly standalone: ReadonlySet<string>;
 }
@@ -25,15 +27,14 @@ export function plainText(text: string, key: LaneKey, standalone: ReadonlySet<st
 }
 
 /** Every lane that the text may mean: `LANE`, `SET:LANE`, either with `NAMESPACE/` before it, or a standalone Application. */
-export function lanesNamed(text: string, { lanes, rows, standalone }: NameIndex): readonly LaneKey[] {
-  const all = new Set<LaneKey>([...lanes, ...rows.map((row) => row.laneKey)]);
-  return [...all]
-    .filter((key) => {
-      const { owner, name } = splitLane(key);
-      if (text === key || text === name || text === laneText(key, standalone)) return true;
-      return standalone.has(owner) && text === owner;
-    })
-    .sort();
+export function lanesNamed(text: string, { lanes, past, standalone }: NameIndex): readonly LaneKey[] {
+  const called = (key: LaneKey) => {
+    const { owner, name } = splitLane(key);
+    if (text === key || text === name || text === laneText(key, standalone)) return true;
+    return standalone.has(owner) && text === owner;
+  };
+  const found = lanes.filter(called);
+  return found.length > 0 ? found : past.filter(called);
 }
 
 /** The one lane that is meant. Throws `not-found`, or `bad-input` with all that it may mean. */
@@ -57,7 +58,7 @@ function distinct(keys: readonly LaneKey[], standalone: ReadonlySet<string>): bo
 
 /** Targets called so: by `NAME` or `NAMESPACE/NAME`. */
 export function rowsNamed(text: string, rows: readonly Row[]): readonly Row[] {
-  return rows.filter(({ key }) => key === text || key.endsWith(`/${text}`) || keyName(key) === text);
+  return rows.filter(({ key }) => key === text || keyName(key) === text);
 }
 
 function keyName(key: string): string {

@@ -4,6 +4,7 @@ import type { Instant } from "@capstan/proto";
 import { Phase, Sync } from "@capstan/proto/agent";
 import { type Reason, ReasonSchema } from "@capstan/proto/common";
 import { Mode } from "@capstan/proto/desired";
+import { splitLane } from "../rollout/facts.ts";
 import { isOver } from "../rollout/fold.ts";
 import type { LaneKey, Pin, Reason as RolloutReason } from "../rollout/model.ts";
 import { whyCluster } from "../rollout/why.ts";
@@ -36,12 +37,28 @@ export function reason(subject: string, { rule, message, since, unblock = [], de
 
 /** A rollout's reason, with the lane as people name it. */
 export function laneReason(found: RolloutReason, key: LaneKey, seen: Seen, subject = seen.text(key)): Reason {
+  const approvals = found.rule === "held-delete-guard" ? approvalsOf(key, seen) : [];
   return reason(subject, {
     rule: found.rule,
     message: seen.plain(found.text, key),
     since: found.since,
-    unblock: [seen.plain(found.unblock, key)],
+    unblock: approvals.length > 0 ? approvals : [seen.plain(found.unblock, key)],
   });
+}
+
+/** The commands that approve what the guard holds of a lane. */
+function approvalsOf(key: LaneKey, seen: Seen): string[] {
+  const { owner } = splitLane(key);
+  const mine = new Set(seen.rowsOf(key).map((row) => row.key));
+  return seen.world.guard
+    .lists()
+    .filter(({ list }) => list.some(({ set, target }) => set === owner || mine.has(target)))
+    .map(({ digest }) => approveCommand(digest));
+}
+
+/** How a held list is approved, once it was looked at. */
+export function approveCommand(digest: string): string {
+  return `capstan deletion approve ${digest} --reason TEXT, after capstan deletion show ${digest}`;
 }
 
 /** Why a lane as a whole does not go on; undefined: nothing waits. Never empty for what Git asks and nothing moves. */

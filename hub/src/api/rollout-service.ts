@@ -6,22 +6,16 @@ import { RollbackScope, RolloutService, type RolloutView, RolloutViewSchema } fr
 import { isOver } from "../rollout/fold.ts";
 import { type LaneKey, parseRunId, type RunState, type RollbackScope as Scope } from "../rollout/model.ts";
 import { abort, pause, resume, retry } from "../rollout/verbs.ts";
-import { type Calls, checkEtag } from "./call.ts";
+import { checkEtag } from "./call.ts";
 import { oneLane } from "./names.ts";
 import { page } from "./page.ts";
+import type { PeopleCalls } from "./people-calls.ts";
 import type { LaneStanding, World } from "./port.ts";
 import { masked } from "./read-mask.ts";
 import { pinView, rolloutEtag, rolloutView } from "./rollout-views.ts";
 import type { Seen, Sight } from "./seen.ts";
-import { type CallContext, type Served, serve } from "./service.ts";
+import { type CallContext, type Implementation, type Served, serve } from "./service.ts";
 import { watch } from "./watch.ts";
-
-/** What the rollouts' service needs. */
-export interface RolloutServiceOptions {
-  readonly calls: Calls;
-  readonly world: World;
-  readonly sight: Sight;
-}
 
 interface Found {
   readonly key: LaneKey;
@@ -37,7 +31,12 @@ const scopes: Record<number, Scope> = {
 };
 
 /** `RolloutService`. */
-export function rolloutService({ calls, world, sight }: RolloutServiceOptions): Served {
+export function rolloutService(options: PeopleCalls): Served {
+  return serve(RolloutService, rolloutCalls(options));
+}
+
+/** Its calls. */
+export function rolloutCalls({ calls, world, sight }: PeopleCalls): Implementation<typeof RolloutService> {
   const act = async (
     context: CallContext,
     { id, change, name }: { readonly id: string; readonly change: Change | undefined; readonly name: string },
@@ -57,7 +56,7 @@ export function rolloutService({ calls, world, sight }: RolloutServiceOptions): 
       return { rollout: shownAfter(found.key, run, sight) };
     });
   };
-  return serve(RolloutService, {
+  return {
     async listRollouts({ options, lane, all }, context) {
       calls.look(context, "rollout.list", "rollout");
       const seen = sight.now();
@@ -128,7 +127,7 @@ export function rolloutService({ calls, world, sight }: RolloutServiceOptions): 
         return { wanted: { id, source, commit, author, subject } };
       });
     },
-  });
+  };
 }
 
 function listable({ run }: Found) {
@@ -138,7 +137,7 @@ function listable({ run }: Found) {
 
 /** Runs of all lanes, or of one: those that go, or all that are remembered. */
 function runsOf(seen: Seen, { lane, all }: { readonly lane: string; readonly all: boolean }): readonly Found[] {
-  const keys = lane === "" ? seen.lanes : [oneLane(lane, seen)];
+  const keys = lane === "" ? [...seen.lanes, ...seen.past] : [oneLane(lane, seen)];
   return keys.flatMap((key) => {
     const standing = seen.lane(key);
     if (standing === undefined) return [];

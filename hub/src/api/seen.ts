@@ -1,5 +1,6 @@
 import type { ClusterId } from "@capstan/proto";
 import { splitLane } from "../rollout/facts.ts";
+import { isOver } from "../rollout/fold.ts";
 import type { Facts, LaneKey } from "../rollout/model.ts";
 import { laneText, type NameIndex, plainText } from "./names.ts";
 import type { LaneStanding, World } from "./port.ts";
@@ -11,6 +12,7 @@ export class Seen implements NameIndex {
   readonly rows: readonly Row[];
   readonly standalone: ReadonlySet<string>;
   readonly lanes: readonly LaneKey[];
+  readonly past: readonly LaneKey[];
   readonly #standings = new Map<LaneKey, LaneStanding | undefined>();
   readonly #facts = new Map<LaneKey, Facts>();
   readonly #members = new Map<LaneKey, ReadonlyMap<ClusterId, readonly number[]>>();
@@ -26,13 +28,16 @@ export class Seen implements NameIndex {
     for (const { set, owner } of this.rows) if (set === "") standalone.add(owner);
     this.standalone = standalone;
     const lanes = new Set(this.rows.map(({ laneKey }) => laneKey));
+    const past: LaneKey[] = [];
     for (const standing of world.rollouts.lanes()) {
       const { lane, wanted, run, pin } = standing;
       this.#standings.set(lane, standing);
-      const lives = (wanted?.release.targets.length ?? 0) > 0 || run !== undefined || pin !== undefined;
-      if (lives) lanes.add(lane);
+      const goes = run !== undefined && !isOver(run.status);
+      if ((wanted?.release.targets.length ?? 0) > 0 || goes || pin !== undefined) lanes.add(lane);
+      else if (run !== undefined && !lanes.has(lane)) past.push(lane);
     }
     this.lanes = [...lanes].sort();
+    this.past = past.sort();
   }
 
   lane(key: LaneKey): LaneStanding | undefined {
