@@ -109,6 +109,8 @@ async function runBatches(batches: readonly Batch[], names: { testNamePatterns: 
     for (const batch of batches) {
       for await (const event of run({
         cwd: root,
+        // A file is over when its tests are: a socket that one left open must not hold up the run for ever.
+        ...(batch.isolation === "process" ? { execArgv: ["--test-force-exit"] } : {}),
         ...batch,
         ...names,
       }) as AsyncIterable<unknown> as AsyncIterable<TestEvent>) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -75,11 +75,14 @@ describe("the embedded server", () => {
     rmSync(other.folder, { recursive: true });
     await world.end();
 
-    const server = createServer().listen(0, "127.0.0.1");
+    // Says nothing to whoever connects, and lets go of nobody: so it is cut at the end.
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => void sockets.add(socket)).listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
     const address = server.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
     await assert.rejects(NatsWorld.start({ port }), isFault("port-in-use"));
+    for (const socket of sockets) socket.destroy();
     server.close();
   });
 
