@@ -5,6 +5,7 @@ import { type Condition, ConditionSchema } from "@capstan/proto/common";
 import { splitLane } from "../rollout/facts.ts";
 import { isOver } from "../rollout/fold.ts";
 import type { LaneKey } from "../rollout/model.ts";
+import { sourceReasons } from "./explain-reasons.ts";
 import { pinView } from "./rollout-views.ts";
 import { wantedRelease } from "./rows.ts";
 import type { Seen } from "./seen.ts";
@@ -71,7 +72,7 @@ function conditions(owner: string, lanes: readonly LaneKey[], seen: Seen): Condi
     const message = known ? "being worked out: waiting for the first fetch of a repository" : "deleted";
     return [condition("ParametersGenerated", ["Unknown", "Pending", message])];
   }
-  if (state.kind === "Application") return [];
+  if (state.kind === "Application") return sourceConditions(owner, seen);
   const given = state.conditions.map(({ type, status, reason, message }) => condition(type, [status, reason, message]));
   if (!state.conditions.some(({ type }) => type === "ResourcesUpToDate")) {
     const [first] = state.targetFaults.values();
@@ -87,7 +88,16 @@ function conditions(owner: string, lanes: readonly LaneKey[], seen: Seen): Condi
     );
   }
   if (state.lanes.some(({ strategy }) => strategy.shape.kind === "rolling")) given.push(progressing(lanes, seen));
-  return given;
+  return [...given, ...sourceConditions(owner, seen)];
+}
+
+/** Ours: a repository cannot be read now, and what was read last is used. */
+function sourceConditions(owner: string, seen: Seen): Condition[] {
+  return sourceReasons(owner, seen).map(({ rule, message, since }) => {
+    const told = condition("SourcesUpToDate", ["False", rule, message]);
+    if (since !== undefined) told.since = since;
+    return told;
+  });
 }
 
 /** Argo CD's condition of a RollingSync. */
