@@ -22,7 +22,7 @@ describe("a hub that cannot start says why, ends, and leaves nothing running", (
       const ports = await threePorts();
       const { code, stderr } = await serve(context, settings({ ...ports, [at]: taken }));
       assert.equal(code, 2);
-      assert.match(stderr, new RegExp(`port-in-use.*:${taken}`));
+      assert.match(stderr, new RegExp(`:${taken} .*\\(port-in-use\\)`));
       assert.match(stderr, /[Cc]hoose another port/);
     });
   }
@@ -31,7 +31,7 @@ describe("a hub that cannot start says why, ends, and leaves nothing running", (
     const config = settings(await threePorts(), { render: { helm: "/nowhere/helm", kubectl: tools.kubectl } });
     const { code, stderr } = await serve(context, config);
     assert.equal(code, 2);
-    assert.match(stderr, /tool-missing.*\/nowhere\/helm/);
+    assert.match(stderr, /\/nowhere\/helm .*\(tool-missing\)/);
   });
 
   test("when nats-server is not where its config says", async (context) => {
@@ -39,7 +39,7 @@ describe("a hub that cannot start says why, ends, and leaves nothing running", (
     const nats = { mode: "embedded", binary: "/nowhere/nats-server", port: ports.nats };
     const { code, stderr } = await serve(context, { ...settings(ports), nats });
     assert.equal(code, 2);
-    assert.match(stderr, /tool-missing.*\/nowhere\/nats-server/);
+    assert.match(stderr, /\/nowhere\/nats-server,? .*\(tool-missing\)/);
   });
 
   test("with every mistake of its config at once", async (context) => {

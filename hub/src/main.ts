@@ -305,8 +305,17 @@ interface Leading {
  * One term. The first of all makes the first admin's credential, in a file that only its owner reads; so does one that
  * rebuilds from a store that has forgotten it, or nobody could end the rebuild.
  */
-async function lead(hub: Hub, { term, authority, data, endpoints }: Leading, signal: AbortSignal): Promise<void> {
-  const leading = hub.lead(term, signal);
+async function lead(hub: Hub, leading: Leading, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const admin = firstAdmin(hub, leading, AbortSignal.any([signal, over.signal]));
+  try {
+    await Promise.all([hub.lead(leading.term, signal), admin]);
+  } finally {
+    over.abort();
+  }
+}
+
+async function firstAdmin(hub: Hub, { authority, data, endpoints }: Leading, signal: AbortSignal): Promise<void> {
   const file = join(data, "admin.json");
   while (hub.term === undefined && !signal.aborted)
     await hub.leadershipChanged(AbortSignal.any([signal, AbortSignal.timeout(1000)]));
@@ -317,7 +326,6 @@ async function lead(hub: Hub, { term, authority, data, endpoints }: Leading, sig
     const ca = Buffer.from(authority.ca).toString("base64");
     await writeFileAtomic(file, `${JSON.stringify({ endpoints, ca, token: text }, null, 2)}\n`);
   }
-  await leading;
 }
 
 /** Whether the credential in an admin's file still opens the hub. */
@@ -354,3 +362,5 @@ const stop = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort());
 const ports = cliPorts(process.env, { version, serve });
 process.exitCode = await runProgram(process.argv.slice(2), ports, stop.signal);
+// All is closed by now. What a library has forgotten to close must not keep a program that has ended.
+setTimeout(() => process.exit(), 1_000).unref();

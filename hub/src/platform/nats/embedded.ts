@@ -73,9 +73,14 @@ export class EmbeddedNats {
     const keys = await loadAccountKeys(join(options.folder, "keys"));
     const embedded = new EmbeddedNats(options, keys, await readRevoked(options.folder));
     embedded.#server = await embedded.#adopt();
-    if (embedded.#server === undefined) await embedded.#spawn(signal);
-    // The certificate may have been made anew while no hub ran.
-    else embedded.reload();
+    try {
+      if (embedded.#server === undefined) await embedded.#spawn(signal);
+      // The certificate may have been made anew while no hub ran.
+      else embedded.reload();
+    } catch (thrown) {
+      await embedded.abandon();
+      throw thrown;
+    }
     return embedded;
   }
 
@@ -139,6 +144,11 @@ export class EmbeddedNats {
   async stop(): Promise<void> {
     if (this.#server !== undefined) await endServer(this.#server, this.#options.clock);
     this.#server = undefined;
+  }
+
+  /** Ends the server after a start that failed; one that was taken over may serve another hub, and goes on. */
+  async abandon(): Promise<void> {
+    if (this.#server?.adopted === false) await this.stop();
   }
 
   async #adopt(): Promise<ServerProcess | undefined> {

@@ -25,6 +25,8 @@ export interface OpenStore {
   /** The hub's certificate was made anew: an embedded server reads it again. */
   reload(): void;
   close(): Promise<void>;
+  /** `close` after a start that failed: a server that was found, not started, is left to whoever uses it. */
+  abandon(): Promise<void>;
 }
 
 /** What opening it needs. */
@@ -67,8 +69,12 @@ async function openEmbedded(options: StoreOptions, signal: AbortSignal): Promise
     },
     signal,
   );
+  await using failing = new AsyncDisposableStack();
+  failing.defer(() => embedded.abandon());
   const connection = await connectNats(await embedded.access("hub"));
+  failing.defer(() => connection.close());
   const stores = await storesOver(connection, 1, options, signal);
+  const abandoning = failing.move();
   return {
     ...shared(connection, stores),
     users: embedded.users(),
@@ -81,6 +87,7 @@ async function openEmbedded(options: StoreOptions, signal: AbortSignal): Promise
       await connection.close();
       await embedded.stop();
     },
+    abandon: () => abandoning.disposeAsync(),
   };
 }
 
@@ -111,7 +118,10 @@ async function openOutside(options: StoreOptions, signal: AbortSignal): Promise<
     signal,
   );
   const { connection, users, warnings } = external;
+  await using failing = new AsyncDisposableStack();
+  failing.defer(() => connection.close());
   const stores = await storesOver(connection, nats.replicas, options, signal);
+  failing.move();
   return {
     ...shared(connection, stores),
     users,
@@ -119,6 +129,7 @@ async function openOutside(options: StoreOptions, signal: AbortSignal): Promise<
     run: (stop) => stores.run(stop),
     reload: () => undefined,
     close: () => connection.close(),
+    abandon: () => connection.close(),
   };
 }
 
