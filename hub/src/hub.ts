@@ -8,6 +8,7 @@ import type { HubConfig } from "./config/compile.ts";
 import type { BundleVault, DesiredCrypto, DesiredStore } from "./distribution/port.ts";
 import { DistributionReconciler } from "./distribution/reconciler.ts";
 import { Sessions, type ToAgent } from "./distribution/sessions.ts";
+import { assertShallow } from "./documents/chain.ts";
 import type { Application, ApplicationSet, AppProject, Document } from "./documents/model.ts";
 import type { DocumentStore, RootReader } from "./documents/port.ts";
 import { DocumentsReconciler } from "./documents/reconciler.ts";
@@ -18,6 +19,7 @@ import type { GuardStore } from "./guard/port.ts";
 import { type DeskOptions, IdentityDesk } from "./identity/desk.ts";
 import type { IdentityStore, PeerIdentity } from "./identity/port.ts";
 import type { Term } from "./leader/model.ts";
+import { permitsDocument } from "./projects/documents.ts";
 import type { OwnerState } from "./releases/model.ts";
 import type { Generate, Renderer, RenderMemory } from "./releases/port.ts";
 import { ReleasesReconciler } from "./releases/reconciler.ts";
@@ -192,7 +194,7 @@ export class Hub {
   async forget(cluster: ClusterId, signal: AbortSignal): Promise<readonly string[]> {
     const held = this.distribution.held(cluster)?.state.targets ?? [];
     await this.revoke(cluster, { by: "capstan", reason: "the cluster was removed" }, signal);
-    this.status.forget(cluster);
+    await this.status.forget(cluster, signal);
     await this.clusters.remove(cluster, signal);
     return held.map(({ namespace, name }) => `${namespace}/${name}`);
   }
@@ -425,15 +427,29 @@ export class Hub {
         ["ApplicationSet", "Application"].some((kind) => this.documents.registry.get(`${kind}/${owner}`) !== undefined),
       projects: () => this.#projects(),
       clusters: () => this.clusters.all(),
-      takeDocuments: async (application, { path, text }, signal) => {
-        const owner = `app:${application.metadata.namespace}/${application.metadata.name}`;
-        const faults = await this.documents.takeFrom(owner, [{ path, text, revision: "" }], signal);
-        if (faults[0] !== undefined) throw faults[0];
-      },
+      takeDocuments: (application, rendered, signal) => this.#takeDocuments(application, rendered, signal),
       onWorkedOut: (state) => this.#workedOut(state),
       onSurveyed: () => this.rollouts.wakeAll(),
       onFault: (owner, fault) => this.#logFault(`release ${owner}`, fault),
     });
+  }
+
+  /** App-of-apps: what the application renders are documents, within what its project permits. */
+  async #takeDocuments(
+    application: Application,
+    { path, text }: { readonly path: string; readonly text: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { namespace, name } = application.metadata;
+    assertShallow(this.documents.registry, `${namespace}/${name}`);
+    const project = this.#projects().get(application.spec.project);
+    const rendered = {
+      files: [{ path, text, revision: "" }],
+      prune: application.spec.syncPolicy?.automated?.prune === true,
+      permits: (document: Document) => project === undefined || permitsDocument(project, application, document),
+    };
+    const [fault] = await this.documents.takeFrom(`app:${namespace}/${name}`, rendered, signal);
+    if (fault !== undefined) throw fault;
   }
 
   #view<T>(owner: string, kind: Document["kind"], view: (document: Document) => T): T | undefined {
@@ -502,7 +518,8 @@ export class Hub {
         if (this.events.length > 1000) this.events.shift();
       },
       onConnection: (cluster, connected) => {
-        this.status.touch(cluster);
+        if (connected) this.status.heard(cluster, this.status.of(cluster).heldRevision);
+        else this.status.touch(cluster);
         this.ports.log("info", connected ? "cluster connected" : "cluster disconnected", { cluster });
         this.rollouts.clusterChanged(cluster);
         this.#touch();
@@ -532,9 +549,14 @@ export class Hub {
   }
 
   /** A cluster whose enrolment was lost with the store is known again by its certificate and what it says over it. */
-  async #remember(cluster: ClusterId, { incarnation, sealingPublicKey }: Hello, signal: AbortSignal): Promise<void> {
+  async #remember(
+    cluster: ClusterId,
+    { incarnation, sealingPublicKey, held }: Hello,
+    signal: AbortSignal,
+  ): Promise<void> {
     const record = this.clusters.record(cluster);
     if (record?.enrolment !== undefined || sealingPublicKey.length !== 32) return;
+    await this.clusters.remember(cluster, this.distribution.labelsIn(held), signal);
     const sealingKey = [...sealingPublicKey].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     const keys = { tlsKey: this.#peers.get(cluster) ?? "", natsKey: "", sealingKey };
     const now = this.ports.clock.now();

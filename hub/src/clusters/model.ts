@@ -34,6 +34,8 @@ export interface ClusterRecord {
   /** An incarnation that said hello and is not the one in force. */
   readonly claimed: string | undefined;
   readonly agentVersion: string;
+  /** Labels that a signed desired state of it has, where this record was lost with the store. */
+  readonly remembered?: Readonly<Record<string, string>>;
   readonly createdAt: Instant;
 }
 

@@ -41,6 +41,8 @@ export type Greeting =
 export class ClustersReconciler {
   readonly #options: ClustersOptions;
   readonly #records = new Map<ClusterId, ClusterRecord>();
+  /** Changes of one record happen one after the other: each reads what the one before it wrote. */
+  readonly #turns = new Map<ClusterId, Promise<unknown>>();
 
   constructor(options: ClustersOptions) {
     this.#options = options;
@@ -78,7 +80,6 @@ export class ClustersReconciler {
   /** Makes a cluster known by a person, or changes what one said of it. Throws `conflict` where a document says it. */
   async edit(id: ClusterId, edit: ClusterEdit, signal: AbortSignal): Promise<ClusterRecord> {
     const documented = this.#options.documented(id);
-    const before = this.#records.get(id) ?? this.#new(id);
     const says = edit.labels !== undefined || edit.annotations !== undefined || edit.mode !== undefined;
     if (documented !== undefined && says && !isEmptyEdit(edit)) {
       throw new Fault("conflict", {
@@ -86,9 +87,9 @@ export class ClustersReconciler {
         next: "Change the document, or remove it first.",
       });
     }
-    const declared = before.declared ?? emptyDeclaration(id);
-    return this.#save(
-      {
+    return this.#change(id, signal, (before) => {
+      const declared = before.declared ?? emptyDeclaration(id);
+      return {
         ...before,
         declared: {
           ...declared,
@@ -97,24 +98,21 @@ export class ClustersReconciler {
           mode: edit.mode ?? declared.mode,
           cordoned: edit.cordoned ?? declared.cordoned,
         },
-      },
-      signal,
-    );
+      };
+    });
   }
 
   /** An agent enrolled: a new identity in force. The first incarnation is taken as it is. */
   async enrolled(enrolment: Enrolment, signal: AbortSignal): Promise<ClusterRecord> {
-    const before = this.#records.get(enrolment.cluster) ?? this.#new(enrolment.cluster);
-    const known = before.incarnation === undefined || before.incarnation === enrolment.incarnation;
-    return this.#save(
-      {
+    return this.#change(enrolment.cluster, signal, (before) => {
+      const known = before.incarnation === undefined || before.incarnation === enrolment.incarnation;
+      return {
         ...before,
         enrolment,
         incarnation: before.incarnation ?? enrolment.incarnation,
         claimed: known ? undefined : enrolment.incarnation,
-      },
-      signal,
-    );
+      };
+    });
   }
 
   /** A session began: what the cluster says of itself is kept; another incarnation waits for a person. */
@@ -123,17 +121,18 @@ export class ClustersReconciler {
     hello: { readonly incarnation: string; readonly facts: ClusterFacts | undefined; readonly version: string },
     signal: AbortSignal,
   ): Promise<Greeting> {
-    const before = this.#records.get(id) ?? this.#new(id);
-    const incarnation = before.incarnation ?? hello.incarnation;
-    const foreign = incarnation !== hello.incarnation;
-    const next: ClusterRecord = {
-      ...before,
-      incarnation,
-      claimed: foreign ? hello.incarnation : undefined,
-      facts: foreign ? before.facts : (hello.facts ?? before.facts),
-      agentVersion: hello.version,
-    };
-    const record = same(before, next) && this.#records.has(id) ? before : await this.#save(next, signal);
+    const record = await this.#change(id, signal, (before) => {
+      const incarnation = before.incarnation ?? hello.incarnation;
+      const foreign = incarnation !== hello.incarnation;
+      return {
+        ...before,
+        incarnation,
+        claimed: foreign ? hello.incarnation : undefined,
+        facts: foreign ? before.facts : (hello.facts ?? before.facts),
+        agentVersion: hello.version,
+      };
+    });
+    const foreign = record.incarnation !== hello.incarnation;
     if (foreign) return { kind: "unknown", record, fault: otherIncarnation(record) };
     if (this.get(id) === undefined) return { kind: "unknown", record, fault: unnamed(id) };
     return { kind: "welcome", record };
@@ -141,21 +140,30 @@ export class ClustersReconciler {
 
   /** A person accepts the incarnation that waits, or a cluster that nothing named. */
   async admit(id: ClusterId, incarnation: string, signal: AbortSignal): Promise<ClusterRecord> {
-    const before = this.#records.get(id);
-    const waiting = before?.claimed ?? before?.incarnation;
-    if (before === undefined || waiting !== incarnation) {
-      throw new Fault("bad-input", {
-        message: `cluster ${id} waits with incarnation ${JSON.stringify(waiting ?? "none")}, not ${JSON.stringify(incarnation)}.`,
-        next: `Look at it with: capstan cluster show ${id}`,
-      });
-    }
-    const declared = before.declared ?? (this.#options.documented(id) ? undefined : emptyDeclaration(id));
-    return this.#save({ ...before, incarnation, claimed: undefined, declared }, signal);
+    return this.#change(id, signal, (before) => {
+      const waiting = before.claimed ?? before.incarnation;
+      if (waiting !== incarnation) {
+        throw new Fault("bad-input", {
+          message: `cluster ${id} waits with incarnation ${JSON.stringify(waiting ?? "none")}, not ${JSON.stringify(incarnation)}.`,
+          next: `Look at it with: capstan cluster show ${id}`,
+        });
+      }
+      const remembered = { ...emptyDeclaration(id), labels: before.remembered ?? {} };
+      const declared = before.declared ?? (this.#options.documented(id) ? undefined : remembered);
+      return { ...before, incarnation, claimed: undefined, declared };
+    });
+  }
+
+  /** Its labels, as the last desired state that it was given has them: they are taken again when a person admits it. */
+  async remember(id: ClusterId, labels: Readonly<Record<string, string>>, signal: AbortSignal): Promise<ClusterRecord> {
+    return this.#change(id, signal, (before) => ({ ...before, remembered: labels }));
   }
 
   async remove(id: ClusterId, signal: AbortSignal): Promise<void> {
-    await this.#options.store.delete(id, signal);
-    this.#records.delete(id);
+    await this.#exclusive(id, async () => {
+      await this.#options.store.delete(id, signal);
+      this.#records.delete(id);
+    });
     this.#options.onChange(id);
   }
 
@@ -163,11 +171,31 @@ export class ClustersReconciler {
     return newRecord(id, this.#options.clock.now());
   }
 
-  async #save(record: ClusterRecord, signal: AbortSignal): Promise<ClusterRecord> {
-    await this.#options.store.save(record, signal);
-    this.#records.set(record.id, record);
-    this.#options.onChange(record.id);
-    return record;
+  /** Nothing is written where nothing changed. */
+  #change(
+    id: ClusterId,
+    signal: AbortSignal,
+    change: (before: ClusterRecord) => ClusterRecord,
+  ): Promise<ClusterRecord> {
+    return this.#exclusive(id, async () => {
+      const known = this.#records.get(id);
+      const next = change(known ?? this.#new(id));
+      if (known !== undefined && same(known, next)) return known;
+      await this.#options.store.save(next, signal);
+      this.#records.set(id, next);
+      this.#options.onChange(id);
+      return next;
+    });
+  }
+
+  async #exclusive<T>(id: ClusterId, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(id) ?? Promise.resolve()).then(work, work);
+    this.#turns.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.#turns.get(id) === turn) this.#turns.delete(id);
+    }
   }
 }
 

@@ -172,6 +172,11 @@ export class DistributionReconciler {
     return this.#ledger.get(cluster)?.state.revision ?? 0n;
   }
 
+  /** The cluster's labels as a state that it brings has them. Throws `signature-refused`. */
+  labelsIn(brought: SignedDesiredState | undefined): Readonly<Record<string, string>> {
+    return brought === undefined ? {} : openDesired(brought, this.#options.crypto).labels;
+  }
+
   /** The cluster is gone or cut off: its key goes, what it runs stays. */
   async purge(cluster: ClusterId, signal: AbortSignal): Promise<void> {
     this.#hailed.delete(cluster);

@@ -40,6 +40,8 @@ interface Session {
   readonly outbox: Outbox<ToAgent>;
   readonly since: Instant;
   bootId: string;
+  /** It took the place of one whose hello was taken: if its own is refused, the cluster is gone. */
+  tookOver: boolean;
 }
 
 /** A clock further off than this is told as a fault of the cluster, in milliseconds. */
@@ -84,7 +86,13 @@ export class Sessions {
       yield goodbye(new Fault("not-leader", { message: "this hub stands by; another one leads." }), 1000, endpoint);
       return;
     }
-    const session: Session = { cluster, outbox: new Outbox(), since: this.#options.clock.now(), bootId: "" };
+    const session: Session = {
+      cluster,
+      outbox: new Outbox(),
+      since: this.#options.clock.now(),
+      bootId: "",
+      tookOver: false,
+    };
     this.#replace(session);
     const leave = () => session.outbox.end();
     signal.addEventListener("abort", leave, { once: true });
@@ -249,13 +257,14 @@ export class Sessions {
     if (before === undefined) return;
     before.outbox.push(goodbye(new Fault("conflict", { message: "a newer session of this cluster began." }), 5000, ""));
     before.outbox.end();
+    session.tookOver = before.bootId !== "" || before.tookOver;
   }
 
   #end(session: Session): void {
     session.outbox.end();
     if (this.#sessions.get(session.cluster) !== session) return;
     this.#sessions.delete(session.cluster);
-    if (session.bootId !== "") this.#options.onConnection(session.cluster, false);
+    if (session.bootId !== "" || session.tookOver) this.#options.onConnection(session.cluster, false);
   }
 }
 

@@ -2,7 +2,7 @@ import { again, type Chance, type Clock, done, Fault, KeyedLoop, type Outcome } 
 import type { Document, DocumentKind } from "./model.ts";
 import { type FileOrigin, parseDocuments, type Warning } from "./parse.ts";
 import type { DocumentListener, DocumentStore, Root, RootReader } from "./port.ts";
-import { DocumentRegistry, documentKey, type Intake } from "./registry.ts";
+import { DocumentRegistry, documentKey, type Intake, type IntakeOptions } from "./registry.ts";
 
 /** What keeping documents needs. */
 export interface DocumentsOptions {
@@ -24,6 +24,22 @@ export interface RootState {
   readonly warnings: readonly Warning[];
 }
 
+/** What an application renders, by path. */
+export interface RenderedFile {
+  readonly path: string;
+  readonly text: string;
+  readonly revision: string;
+}
+
+/** All that an application renders. */
+export interface Rendered {
+  readonly files: readonly RenderedFile[];
+  /** What it no longer renders goes. */
+  readonly prune: boolean;
+  /** Whether the application's project lets it make this. */
+  permits(document: Document): boolean;
+}
+
 /** Documents as read from files, with what applying them would change. */
 export interface Reading {
   readonly intake: Intake;
@@ -37,6 +53,7 @@ export class DocumentsReconciler {
   readonly #options: DocumentsOptions;
   readonly #loop: KeyedLoop;
   readonly #states = new Map<string, RootState>();
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: DocumentsOptions) {
     this.#options = options;
@@ -78,37 +95,71 @@ export class DocumentsReconciler {
     const owner = `cli:${actor}`;
     const parsed = files.map(({ name, content }) => parseDocuments(content, { owner, file: name, revision: "" }));
     const documents = parsed.flatMap((each) => each.documents).map((document) => this.#adopt(document));
-    const intake = this.registry.intake(documents, { owner, mode: "add", unreadable: new Set() });
+    const intake = this.#intake(documents, { owner, mode: "add", unreadable: new Set() });
     return { intake, faults: parsed.flatMap((each) => each.faults), warnings: parsed.flatMap((each) => each.warnings) };
   }
 
-  /** Makes an intake true: store first, then memory, then the listener. */
-  async take(intake: Intake, signal: AbortSignal): Promise<void> {
+  /**
+   * Makes an intake true: store first, then memory, then the listener. Throws `conflict` where somebody else took one of
+   * its names since it was made.
+   */
+  take(intake: Intake, signal: AbortSignal): Promise<void> {
+    return this.#exclusive(() => this.#take(intake, signal));
+  }
+
+  async #take(intake: Intake, signal: AbortSignal): Promise<void> {
+    const changed = [...intake.puts, ...intake.deletes];
+    for (const document of changed) this.#assertOwn(document);
     await this.#options.store.save(intake.puts, signal);
     await this.#options.store.delete(intake.deletes, signal);
     for (const document of intake.puts) this.registry.put(document);
     for (const document of intake.deletes) this.registry.delete(documentKey(document));
-    const changed = [...intake.puts, ...intake.deletes];
     if (changed.length > 0) this.#options.listener.changed(changed.map(documentKey), changed);
   }
 
-  /** Documents that an application renders; what is none of the hub's kinds is refused by name. */
-  async takeFrom(
-    owner: string,
-    files: readonly { path: string; text: string; revision: string }[],
-    signal: AbortSignal,
-  ) {
+  #assertOwn(document: Document): void {
+    const now = this.registry.get(documentKey(document));
+    if (now === undefined || now.origin.owner === document.origin.owner || !this.#isKept(now)) return;
+    throw new Fault("conflict", {
+      message: `${documentKey(document)} was taken by ${now.origin.owner} meanwhile.`,
+      next: "Look again, and try again.",
+    });
+  }
+
+  /** Changes happen one after the other: each is worked out from what the one before it left. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work, work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** Whether somebody looks after the document: a root that was taken away, or an Application that is gone, does not. */
+  #isKept({ origin: { owner } }: Document): boolean {
+    if (owner.startsWith("root:")) return this.#options.roots.some(({ name }) => owner === `root:${name}`);
+    if (owner.startsWith("app:")) return this.registry.get(`Application/${owner.slice("app:".length)}`) !== undefined;
+    return true;
+  }
+
+  /**
+   * Documents that an application renders; what is none of the hub's kinds is refused by name. What it no longer renders
+   * goes only where it prunes, as in Argo CD.
+   */
+  takeFrom(owner: string, { files, prune, permits }: Rendered, signal: AbortSignal): Promise<readonly Fault[]> {
     const parsed = files.map(({ path, text, revision }) => parseDocuments(text, { owner, file: path, revision }));
-    const unreadable = unreadableFiles(
-      files.map(({ path }) => path),
-      parsed,
-    );
-    const intake = this.registry.intake(
-      parsed.flatMap((each) => each.documents),
-      { owner, mode: "replace", unreadable },
-    );
-    await this.take(intake, signal);
-    return [...parsed.flatMap((each) => each.faults), ...intake.conflicts];
+    const paths = files.map(({ path }) => path);
+    const unreadable = unreadableFiles(paths, parsed);
+    const all = parsed.flatMap((each) => each.documents);
+    const refused = all.filter((document) => !permits(document));
+    return this.#exclusive(async () => {
+      const documents = all.filter((document) => !refused.includes(document));
+      const intake = this.#intake(documents, { owner, mode: prune ? "replace" : "add", unreadable });
+      await this.#take(intake, signal);
+      return [...parsed.flatMap((each) => each.faults), ...refused.map(notPermitted), ...intake.conflicts];
+    });
+  }
+
+  #intake(documents: readonly Document[], options: Omit<IntakeOptions, "isKept">): Intake {
+    return this.registry.intake(documents, { ...options, isKept: (document) => this.#isKept(document) });
   }
 
   /** A document by kind and name; a namespace left empty matches where the name is unique. */
@@ -122,7 +173,7 @@ export class DocumentsReconciler {
   /** A person may change what a person applied, whoever it was. */
   #adopt(document: Document): Document {
     const before = this.registry.get(documentKey(document));
-    if (before === undefined || !before.origin.owner.startsWith("cli:")) return document;
+    if (before?.origin.owner.startsWith("cli:") !== true) return document;
     return { ...document, origin: { ...document.origin, owner: before.origin.owner } };
   }
 
@@ -137,18 +188,14 @@ export class DocumentsReconciler {
         ? parseDocuments(text, origin(path))
         : { documents: [], faults: [Fault.from(text, "bad-input").at({ file: path })], warnings: [] },
     );
-    const intake = this.registry.intake(
-      parsed.flatMap((each) => each.documents),
-      {
-        owner: `root:${name}`,
-        mode: "replace",
-        unreadable: unreadableFiles(
-          read.files.map(({ path }) => path),
-          parsed,
-        ),
-      },
-    );
-    await this.take(intake, signal);
+    const paths = read.files.map(({ path }) => path);
+    const unreadable = unreadableFiles(paths, parsed);
+    const intake = await this.#exclusive(async () => {
+      const documents = parsed.flatMap((each) => each.documents);
+      const made = this.#intake(documents, { owner: `root:${name}`, mode: "replace", unreadable });
+      await this.#take(made, signal);
+      return made;
+    });
     this.#states.set(name, {
       root,
       commit: read.commit,
@@ -167,6 +214,14 @@ export class DocumentsReconciler {
     }
     this.#options.onFault(name, fault);
   }
+}
+
+function notPermitted({ kind, metadata, origin }: Document): Fault {
+  return new Fault("not-allowed", {
+    message: `its project does not permit ${kind} ${metadata.namespace}/${metadata.name}; it is left out.`,
+    where: { file: origin.file, line: origin.line },
+    next: "Permit the kind and its namespace in the AppProject, or keep the document elsewhere.",
+  });
 }
 
 /** Files with a fault: what came from them before stays. */

@@ -27,6 +27,8 @@ export interface IntakeOptions {
   readonly mode: "replace" | "add";
   /** Files that could not be read whole: documents that came from them stay as they are (promise 3). */
   readonly unreadable: ReadonlySet<string>;
+  /** Whether somebody looks after a document; one that nobody does may be taken over. Absent: all are. */
+  isKept?(document: Document): boolean;
 }
 
 /** All documents of the fleet by kind and name. The first owner of a name keeps it. */
@@ -63,13 +65,15 @@ export class DocumentRegistry {
     for (const document of documents) {
       const key = documentKey(document);
       const before = this.#documents.get(key);
-      const rival = seen.get(key) ?? (before?.origin.owner === options.owner ? undefined : before);
+      const mine = before === undefined || before.origin.owner === options.owner || options.isKept?.(before) === false;
+      const rival = seen.get(key) ?? (mine ? undefined : before);
       if (rival !== undefined) {
         conflicts.push(conflict(document, rival));
         continue;
       }
       seen.set(key, document);
-      if (before !== undefined && sameContent(before, document)) unchanged.push(document);
+      const same = before?.origin.owner === options.owner && sameContent(before, document);
+      if (same) unchanged.push(document);
       else puts.push(document);
     }
     return { puts, unchanged, conflicts, deletes: options.mode === "add" ? [] : this.#gone(seen, options) };

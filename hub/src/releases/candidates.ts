@@ -1,8 +1,9 @@
 import { Fault, type TargetKey, targetKey } from "@capstan/proto";
 import type { Cluster } from "../clusters/model.ts";
-import type { AppProject } from "../documents/model.ts";
+import type { Application, AppProject } from "../documents/model.ts";
 import { unsupported, unsupportedInProject } from "../documents/unsupported.ts";
 import { admit } from "../projects/admit.ts";
+import { admitLocal } from "../projects/documents.ts";
 import type { Destinations } from "../targets/destination.ts";
 import type { Candidate, Refused, Target } from "../targets/model.ts";
 
@@ -28,8 +29,10 @@ export function sortCandidates(candidates: readonly Candidate[], input: SortInpu
     const { namespace, name } = candidate.application.metadata;
     const key = targetKey(namespace, name);
     try {
-      if (input.destinations.isLocal(candidate.application.spec.destination)) sorted.local.push(candidate);
-      else sorted.targets.push({ ...accept(candidate, key, input) });
+      if (input.destinations.isLocal(candidate.application.spec.destination)) {
+        acceptLocal(candidate.application, input);
+        sorted.local.push(candidate);
+      } else sorted.targets.push({ ...accept(candidate, key, input) });
     } catch (thrown) {
       const fault = Fault.from(thrown, "bad-input").at({ target: key, ...(candidate.set && { set: candidate.set }) });
       sorted.refused.push({ key, set: candidate.set, fault });
@@ -48,14 +51,7 @@ function accept(candidate: Candidate, key: TargetKey, input: SortInput): Sorted[
     });
   }
   const destination = input.destinations.of(application);
-  const project = input.projects.get(application.spec.project);
-  if (project === undefined && application.spec.project !== "default") {
-    throw new Fault("not-found", {
-      message: `project ${JSON.stringify(application.spec.project)} does not exist.`,
-      where: { field: "spec.project" },
-      next: "Apply the AppProject, or name an existing one.",
-    });
-  }
+  const project = projectOf(application, input);
   if (project !== undefined) {
     checkProject(project, candidate, destination);
   }
@@ -67,6 +63,28 @@ function accept(candidate: Candidate, key: TargetKey, input: SortInput): Sorted[
     });
   }
   return { key, application, cluster: destination.id, set, madeBy, destination, project };
+}
+
+/** App-of-apps: it makes documents, which no project but a wide one may do. */
+function acceptLocal(application: Application, input: SortInput): void {
+  const project = projectOf(application, input);
+  const refusals = project === undefined ? [] : admitLocal(project, application);
+  if (refusals.length === 0) return;
+  throw new Fault("not-allowed", {
+    message: refusals.map(({ message }) => message).join(" "),
+    where: { field: "spec.project" },
+    next: refusals[0]?.next ?? "Permit it in the project.",
+  });
+}
+
+function projectOf({ spec }: Application, { projects }: SortInput): AppProject | undefined {
+  const project = projects.get(spec.project);
+  if (project !== undefined || spec.project === "default") return project;
+  throw new Fault("not-found", {
+    message: `project ${JSON.stringify(spec.project)} does not exist.`,
+    where: { field: "spec.project" },
+    next: "Apply the AppProject, or name an existing one.",
+  });
 }
 
 /** Where Argo CD's own documents live by default: its Applications need no permission of a project. */

@@ -128,7 +128,7 @@ export class ReleasesReconciler {
 
   /** What an owner would be with other documents, or at another revision; changes nothing. */
   preview(request: PreviewRequest, signal: AbortSignal): Promise<Preview> {
-    return preview(request, { ...this.#options, trees: this.#trees }, signal);
+    return preview(request, { ...this.#options, trees: this.#trees.own() }, signal);
   }
 
   /** An owner's document came, changed or went. */
@@ -268,7 +268,7 @@ export class ReleasesReconciler {
       this.#need(owner, repositories, [repoURL, revision]);
       return revision;
     };
-    return { ...this.#options, trees: this.#trees, need };
+    return { ...this.#options, trees: this.#trees.own(), need };
   }
 
   /** App-of-apps: what the application renders are documents. */
@@ -319,7 +319,9 @@ export class ReleasesReconciler {
       },
     );
     const filled = made.filter((each) => each !== undefined).map((each) => this.#unlessFrozen(each, pass));
-    const complete = pass.result.complete && sorted.refused.length === 0;
+    // An element that was not accepted may be the one that made what stands.
+    const accepted = sorted.refused.length === 0 && pass.result.heldNames.length === 0;
+    const complete = pass.result.complete && accepted;
     const { kept, lanes } = stay({
       standing: this.#options.standing.of(pass.owner),
       filled,

@@ -16,10 +16,18 @@ const keep = 64;
 /** What the generators see of Git: a snapshot at the revisions' commits of now, loaded as far as they ask. */
 export class Trees {
   readonly #sources: SourceView;
-  readonly #loaded = new Map<string, Loaded>();
+  readonly #shared: Map<string, Loaded>;
+  /** What this one was asked for: kept as long as it is, however many commits others read meanwhile. */
+  readonly #mine = new Map<string, Loaded>();
 
-  constructor(sources: SourceView) {
+  constructor(sources: SourceView, shared = new Map<string, Loaded>()) {
     this.#sources = sources;
+    this.#shared = shared;
+  }
+
+  /** For one pass: a set may read more commits than are kept for all. */
+  own(): Trees {
+    return new Trees(this.#sources, this.#shared);
   }
 
   /**
@@ -38,7 +46,7 @@ export class Trees {
         const state = this.#sources.current(repoURL, revision);
         const fault = this.#sources.faultOf(repoURL, revision);
         if (state === undefined) return fault === undefined ? undefined : broken(fault);
-        const loaded = this.#loaded.get(keyOf(repoURL, state.commit));
+        const loaded = this.#known(keyOf(repoURL, state.commit));
         return loaded === undefined ? undefined : view(loaded, state.commit);
       },
     };
@@ -61,18 +69,25 @@ export class Trees {
 
   async #listing(repoURL: string, commit: Tree["commit"]): Promise<Loaded> {
     const key = keyOf(repoURL, commit);
-    const known = this.#loaded.get(key);
+    const known = this.#known(key);
     if (known !== undefined) return known;
     const tree = this.#sources.tree(repoURL, commit);
     const entries = await tree.entries();
     const paths = entries.filter(({ kind }) => kind === "file" || kind === "executable").map(({ path }) => path);
     const loaded: Loaded = { tree, paths, texts: new Map() };
-    this.#loaded.set(key, loaded);
-    for (const oldest of this.#loaded.keys()) {
-      if (this.#loaded.size <= keep) break;
-      this.#loaded.delete(oldest);
+    this.#mine.set(key, loaded);
+    this.#shared.set(key, loaded);
+    for (const oldest of this.#shared.keys()) {
+      if (this.#shared.size <= keep) break;
+      this.#shared.delete(oldest);
     }
     return loaded;
+  }
+
+  #known(key: string): Loaded | undefined {
+    const found = this.#mine.get(key) ?? this.#shared.get(key);
+    if (found !== undefined) this.#mine.set(key, found);
+    return found;
   }
 }
 

@@ -5,4 +5,5 @@ export interface StatusStore {
   load(signal: AbortSignal): Promise<ReadonlyMap<ClusterId, Uint8Array>>;
   /** Many in flight at once; resolves when all are durable. */
   saveAll(writes: ReadonlyMap<ClusterId, Uint8Array>, signal: AbortSignal): Promise<void>;
+  delete(cluster: ClusterId, signal: AbortSignal): Promise<void>;
 }

@@ -40,7 +40,12 @@ export class StatusReconciler {
   async load(signal: AbortSignal): Promise<void> {
     this.#statuses.clear();
     for (const [cluster, bytes] of await this.#options.store.load(signal)) {
-      this.#statuses.set(cluster, decodeStatus(cluster, bytes));
+      try {
+        this.#statuses.set(cluster, decodeStatus(cluster, bytes));
+      } catch (thrown) {
+        // Its agent says everything anew in its next batch.
+        this.#options.onFault(Fault.from(thrown).at({ cluster }));
+      }
     }
   }
 
@@ -66,7 +71,8 @@ export class StatusReconciler {
 
   /** The agent's connection ended or began: what was last heard stays. */
   touch(cluster: ClusterId): void {
-    this.#statuses.set(cluster, { ...this.of(cluster), lastSeen: this.#options.clock.now() });
+    const before = this.#statuses.get(cluster);
+    if (before !== undefined) this.#statuses.set(cluster, { ...before, lastSeen: this.#options.clock.now() });
   }
 
   /** Folds a batch at once; resolves when it is durable, so that it may be acknowledged. */
@@ -83,9 +89,11 @@ export class StatusReconciler {
     });
   }
 
-  forget(cluster: ClusterId): void {
+  /** The cluster is no longer in the fleet. What waits to be acknowledged never is: its session has ended. */
+  async forget(cluster: ClusterId, signal: AbortSignal): Promise<void> {
     this.#statuses.delete(cluster);
     this.#dirty.delete(cluster);
+    await this.#options.store.delete(cluster, signal);
   }
 
   /** Writes what is dirty until the signal aborts. A write that fails is tried again; nothing is acknowledged before. */
@@ -106,7 +114,10 @@ export class StatusReconciler {
     const flushing = this.#dirty;
     this.#dirty = new Map();
     const writes = new Map<ClusterId, Uint8Array>();
-    for (const cluster of flushing.keys()) writes.set(cluster, encodeStatus(this.of(cluster)));
+    for (const cluster of flushing.keys()) {
+      const status = this.#statuses.get(cluster);
+      if (status !== undefined) writes.set(cluster, encodeStatus(status));
+    }
     try {
       await this.#options.store.saveAll(writes, signal);
     } catch (thrown) {

@@ -7,13 +7,15 @@ export const local = { name: "in-cluster", server: "https://kubernetes.default.s
 
 /** The clusters by what destinations may call them. */
 export class Destinations {
-  readonly #byName = new Map<string, Cluster>();
-  readonly #byServer = new Map<string, Cluster>();
+  readonly #byName = new Map<string, readonly Cluster[]>();
+  readonly #byServer = new Map<string, readonly Cluster[]>();
 
   constructor(clusters: Iterable<Cluster>) {
     for (const cluster of clusters) {
-      this.#byName.set(cluster.argocd.name, cluster);
-      this.#byServer.set(withoutSlash(cluster.argocd.server), cluster);
+      const { name } = cluster.argocd;
+      const server = withoutSlash(cluster.argocd.server);
+      this.#byName.set(name, [...(this.#byName.get(name) ?? []), cluster]);
+      this.#byServer.set(server, [...(this.#byServer.get(server) ?? []), cluster]);
     }
   }
 
@@ -43,7 +45,14 @@ export class Destinations {
         next: "Name the cluster in spec.destination.name.",
       });
     }
-    const found = name === "" ? this.#byServer.get(withoutSlash(server)) : this.#byName.get(name);
+    const [found, other] = (name === "" ? this.#byServer.get(withoutSlash(server)) : this.#byName.get(name)) ?? [];
+    if (found !== undefined && other !== undefined) {
+      throw new Fault("name-conflict", {
+        message: `clusters ${found.id} and ${other.id} are both called ${JSON.stringify(name === "" ? server : name)}.`,
+        where: { ...where, field: name === "" ? "spec.destination.server" : "spec.destination.name" },
+        next: "Give one of them another spec.argocd.name and .server.",
+      });
+    }
     if (found !== undefined) return found;
     throw new Fault("unknown-cluster", {
       message: `no cluster of the fleet is called ${JSON.stringify(name === "" ? server : name)}.`,

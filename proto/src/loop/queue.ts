@@ -112,6 +112,8 @@ export class KeyedLoop {
       });
     }
     signal.removeEventListener("abort", stop);
+    // What is asked for between two runs waits for the next one, not for this one's end.
+    this.#signal = undefined;
     for (const cancel of [...this.#delayed.values(), ...this.#soon.values()]) cancel.abort();
     await Promise.all(handlers);
   }

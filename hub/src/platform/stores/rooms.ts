@@ -31,6 +31,7 @@ export function statusStore(store: StateStore): StatusStore {
   return {
     load: (signal) => loadByCluster(store, "status", signal),
     saveAll: (writes, signal) => saveByCluster(store, "status", writes, signal),
+    delete: (cluster, signal) => store.delete(stateKey("status", cluster), signal),
   };
 }
 
