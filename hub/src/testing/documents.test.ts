@@ -85,13 +85,12 @@ test("two clusters of one name: nothing is sent to either by that name, and what
   const world = await fleetOf(2);
   const before = world.holds();
   const twin = `${clusterDocument("b")}spec: { argocd: { name: a } }\n`;
-  world.commit({ "documents/clusters/b.yaml": twin, "apps/web/web.yaml": manifest("web", "two") });
+  const one = application("one", { path: "apps/web", cluster: "a" });
+  world.commit({ "documents/clusters/b.yaml": twin, "documents/one.yaml": one });
   await world.settle(60_000);
   assert.deepEqual(world.holds(), before);
-  assert.equal(
-    world.hub.releases.state("argocd/web")?.targetFaults.get("argocd/web-a" as never)?.code,
-    "name-conflict",
-  );
+  assert.deepEqual(world.hub.guard.lists(), []);
+  assert.equal(world.hub.releases.state("argocd/one")?.targetFaults.get("argocd/one" as never)?.code, "name-conflict");
   await world.end();
 });
 
