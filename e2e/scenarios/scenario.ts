@@ -1,6 +1,7 @@
 import type { TestContext } from "node:test";
 import type { FaultDetail } from "@capstan/proto/common";
 import type { GetFleetStatusResponse } from "@capstan/proto/fleet";
+import type { NatsConnection } from "nats";
 import { ensureTools } from "../toolchain/tools.ts";
 import type { ClusterInit, WorldCluster } from "../world/cluster.ts";
 import { holdingOf } from "../world/holdings.ts";
@@ -22,6 +23,8 @@ export interface ScenarioInit {
   readonly config?: HubConfigPart;
   /** Joined at the start: all by default. */
   readonly join?: readonly string[];
+  /** Called when the hub leads and nobody has joined; may give a connection to a store that is not embedded. */
+  readonly prepare?: (world: World) => Promise<NatsConnection | undefined>;
   /** Written over the plain fleet's files; it is told the repository's URL. */
   readonly files?: (repoURL: string) => Files;
 }
@@ -61,7 +64,7 @@ export class Scenario implements AsyncDisposable {
       });
       const world = stack.use(await World.start({ clusters, files, hub: { config }, tools: await ensureTools() }));
       showLogsOnFailure(context, () => world.children);
-      stack.use(await Recorder.start(world));
+      stack.use(await Recorder.start(world, await init.prepare?.(world)));
       await Promise.all((init.join ?? declared.map(({ id }) => id)).map((id) => world.join(id)));
       return new Scenario(world, apps, stack);
     } catch (error) {

@@ -8,8 +8,8 @@ export interface AgentInit {
   readonly cluster: string;
   /** How it reaches its cluster's API server: with the rights of its own account. */
   readonly kubeconfig: string;
-  /** `host:port` of the hub's gRPC, through whatever link it is to take. */
-  readonly hub: string;
+  /** `host:port` of the hubs' gRPC, through whatever links it is to take. */
+  readonly hubs: readonly string[];
   /** Join token, for the first start. */
   readonly token?: string;
   readonly command?: Command;
@@ -47,11 +47,19 @@ export class AgentProcess implements AsyncDisposable {
   /** Starts it if it does not run. What it then does is seen at the hub and in the cluster. */
   async restart(): Promise<void> {
     if (this.#child?.running === true) return;
-    const { cluster, kubeconfig, hub, token, args = [] } = this.#init;
+    const { cluster, kubeconfig, hubs, token, args = [] } = this.#init;
     const tokenFile = this.#dir.at("token");
     if (token !== undefined) await writeFile(tokenFile, token, { mode: 0o600 });
     const join = token === undefined ? [] : ["--join-token-file", tokenFile];
-    const flags = ["--cluster", cluster, "--hub", hub, "--kubeconfig", kubeconfig, ...join, ...args];
+    const flags = [
+      "--cluster",
+      cluster,
+      ...hubs.flatMap((hub) => ["--hub", hub]),
+      "--kubeconfig",
+      kubeconfig,
+      ...join,
+      ...args,
+    ];
     this.#child = await Child.start({
       name: `agent ${cluster}`,
       binary: this.#command.binary,

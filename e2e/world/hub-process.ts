@@ -23,6 +23,8 @@ export interface HubInit {
   readonly command?: Command;
   /** Milliseconds until it must be ready. */
   readonly bound?: number;
+  /** A standby of this hub: it gets a copy of its keys, and starting it waits until it listens, not until it leads. */
+  readonly standbyOf?: HubProcess;
 }
 
 /**
@@ -56,6 +58,9 @@ export class HubProcess implements AsyncDisposable {
     const links = { grpc: await proxy(grpc), nats: await proxy(nats) };
     const self = new HubProcess(init, dir, { ports: { grpc, http, nats }, links });
     try {
+      if (init.standbyOf !== undefined) {
+        await cp(join(init.standbyOf.dataDir, "keys"), join(self.dataDir, "keys"), { recursive: true });
+      }
       await self.restart();
       return self;
     } catch (error) {
@@ -103,12 +108,19 @@ export class HubProcess implements AsyncDisposable {
       cwd: this.#dir.path,
       logFile: this.#dir.at("hub.log"),
     });
-    await this.#child.ready("readyz", () => this.isReady(), this.#init.bound ?? 30_000);
+    const up = this.#init.standbyOf === undefined ? () => this.isReady() : () => this.#isUp();
+    await this.#child.ready("it is up", up, this.#init.bound ?? 30_000);
   }
 
   /** Whether it answers 200 on /readyz; a standby does not. */
   async isReady(): Promise<boolean> {
     const response = await fetch(`${this.httpUrl}/readyz`, { signal: AbortSignal.timeout(2_000) });
+    await response.arrayBuffer();
+    return response.status === 200;
+  }
+
+  async #isUp(): Promise<boolean> {
+    const response = await fetch(`${this.httpUrl}/healthz`, { signal: AbortSignal.timeout(2_000) });
     await response.arrayBuffer();
     return response.status === 200;
   }

@@ -67,6 +67,7 @@ export class NatsServer implements AsyncDisposable {
       name: "nats-server",
       binary: this.#init.tools.natsServer,
       args: ["-c", this.#dir.at("nats.conf")],
+      cwd: this.#dir.path,
       logFile: this.#dir.at("nats.log"),
     });
     await this.#child.ready("it listens", (output) => output.includes("Server is ready"), 15_000);

@@ -29,9 +29,10 @@ export class Recorder implements AsyncDisposable {
     this.#history = history;
   }
 
-  static async start(world: World): Promise<Recorder> {
+  /** With a connection of its own to an external store, which it then ends; else to the hub's embedded one. */
+  static async start(world: World, store?: NatsConnection): Promise<Recorder> {
     const self = new Recorder(world.history);
-    self.#store = await connectHubStore(world.hub);
+    self.#store = store ?? (await connectHubStore(world.hub));
     self.#work.push(self.#hearSigned(self.#store));
     await self.#store.flush();
     for (const cluster of world.clusters.values()) {

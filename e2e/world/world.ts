@@ -33,6 +33,8 @@ export class World implements AsyncDisposable {
   readonly repository: Repository;
   readonly clusters: ReadonlyMap<string, WorldCluster>;
   readonly history = new History();
+  /** Further hubs, which agents are told of when they join; whoever starts them ends them. */
+  readonly standbys: HubProcess[] = [];
   readonly #hub: HubProcess | undefined;
   readonly #stack: AsyncDisposableStack;
 
@@ -95,8 +97,8 @@ export class World implements AsyncDisposable {
     const token = how === "cli" ? await this.#install(cluster) : await this.#admit(cluster);
     await cluster.agent?.[Symbol.asyncDispose]();
     const kubeconfig = await cluster.kubeconfigOf(agentAccount.namespace, agentAccount.name);
-    const joined = { hub: this.hub.links.grpc.address, token };
-    cluster.agent = await AgentProcess.start({ cluster: id, kubeconfig, ...joined });
+    const hubs = [this.hub, ...this.standbys].map(({ links }) => links.grpc.address);
+    cluster.agent = await AgentProcess.start({ cluster: id, kubeconfig, hubs, token });
   }
 
   /** Joins all clusters at once. */
