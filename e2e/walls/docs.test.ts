@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import process from "node:process";
 import test from "node:test";
+import { promisify } from "node:util";
 import { root } from "../toolchain/program.ts";
 
 const text = (path: string) => readFile(join(root, path), "utf8");
@@ -79,13 +82,34 @@ test("docs/operations.md names every metric", async () => {
   assert.deepEqual(missing(metrics, await text("docs/operations.md")), []);
 });
 
-test("docs/cli.md has every verb of the command line, and no other", async () => {
+test("docs/cli.md has every verb of the command line with its flags, and no other", async () => {
+  const main = join(root, "hub/src/main.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, [main, "completion", "bash"]);
+  const rows = [...stdout.matchAll(/^ +"([a-z ]+)"\) next="([^"]*--help)"/gm)];
+  const verbs = new Map(rows.map(([, words = "", next = ""]) => [words, next.split(" ")]));
   const page = await text("docs/cli.md");
-  const verbs = [...(await all("hub/src/cli/*.ts")).matchAll(/^\s+words: "([a-z -]+)"/gm)].map(
-    ([, words = ""]) => words,
-  );
-  const told = [...page.matchAll(/^\| `capstan ([a-z ]+?)(?: [<[].*?)?` \|/gm)].map(([, words = ""]) => words);
-  assert.deepEqual([...told].sort(), [...new Set(verbs)].sort());
+  const lines = [...page.matchAll(/^\| `capstan ([a-z ]+?)(?: [<[].*?)?` \|(.*)\|$/gm)];
+  assert.deepEqual(lines.map(([, words]) => words).sort(), [...verbs.keys()].sort());
+  const unknown = lines.flatMap(([, words = "", rest = ""]) => {
+    const flags = [...rest.matchAll(/`(?:-\w, )*(--[a-z-]+)/g)].map(([, flag = ""]) => flag);
+    return flags.filter((flag) => verbs.get(words)?.includes(flag) !== true).map((flag) => `${words} ${flag}`);
+  });
+  assert.deepEqual(unknown, [], "flags that the page tells of and the program does not have");
+  const usual = ["--help", "--output", "--dry-run", "--yes", "--reason", "--watch", "--file"];
+  const narrowing = ["--selector", "--cluster", "--namespace", "--project"];
+  const untold = [...verbs].flatMap(([words, flags]) => {
+    const line = lines.find(([, told]) => told === words)?.[0] ?? "";
+    return flags.filter((flag) => ![...usual, ...narrowing].includes(flag) && !line.includes(flag));
+  });
+  assert.deepEqual(untold, [], "flags that the page does not tell of");
+});
+
+test("docs/nats/accounts.mjs makes what the hub's own server is given", async () => {
+  const claims = await text("hub/src/platform/nats/accounts.ts");
+  const script = await text("docs/nats/accounts.mjs");
+  const subjects = [...claims.matchAll(/"(\$JS[^"]+|hint\.\*|get\.desired\.\$1)"/g)].map(([, subject = ""]) => subject);
+  assert.equal(new Set(subjects).size, 4);
+  assert.deepEqual(missing(subjects, script), []);
 });
 
 test("docs/coming-from-argocd.md tells of every sync option and refused field that the hub knows", async () => {
