@@ -14,6 +14,7 @@ import { fleetService } from "./api/fleet-service.ts";
 import { labelEffects } from "./api/label-effects.ts";
 import { inputProblems, looksOf, rolloutLines } from "./api/looks.ts";
 import { metricsText } from "./api/metrics.ts";
+import { peopleServices, worldOf } from "./api/people.ts";
 import { missingDocuments } from "./api/set-views.ts";
 import { summary } from "./api/summary.ts";
 import { systemService } from "./api/system-service.ts";
@@ -54,7 +55,6 @@ import {
 } from "./platform/stores/rooms.ts";
 import { rootReader } from "./platform/stores/roots.ts";
 import { bundleVault } from "./platform/stores/vault.ts";
-import { peopleServices, worldOf } from "./services.ts";
 import { rulesOf, scheduleOf } from "./sources/config.ts";
 import { SourcesReconciler } from "./sources/reconciler.ts";
 import { readPush } from "./sources/webhook.ts";

@@ -4,7 +4,7 @@ import { AgentService, type ConnectRequest, type EnrollRequest, type RenewReques
 import { SignedDesiredStateSchema } from "@capstan/proto/desired";
 import type { ToAgent } from "../distribution/sessions.ts";
 import type { Issued } from "../identity/desk.ts";
-import type { PeerIdentity } from "../identity/port.ts";
+import type { Peer } from "./port.ts";
 import { type Served, serve } from "./service.ts";
 
 /** What the agents' service needs. */
@@ -12,10 +12,10 @@ export interface AgentServiceOptions {
   readonly desk: {
     enroll(request: EnrollRequest, signal: AbortSignal): Promise<Issued>;
     renew(request: RenewRequest, certificate: Uint8Array | undefined, signal: AbortSignal): Promise<Issued>;
-    admit(certificate: Uint8Array | undefined, signal: AbortSignal): Promise<PeerIdentity>;
+    admit(certificate: Uint8Array | undefined, signal: AbortSignal): Promise<Peer>;
   };
   /** Runs a session for the cluster that the certificate names, whatever its messages say. */
-  session(peer: PeerIdentity, requests: AsyncIterable<ConnectRequest>, signal: AbortSignal): AsyncIterable<ToAgent>;
+  session(peer: Peer, requests: AsyncIterable<ConnectRequest>, signal: AbortSignal): AsyncIterable<ToAgent>;
   /** The stored value of the cluster's own desired state. */
   desired(cluster: ClusterId, signal: AbortSignal): Promise<Uint8Array | undefined>;
   /** The chunks of a stored bundle: encrypted, so that any agent may read them. */

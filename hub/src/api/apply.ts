@@ -17,6 +17,7 @@ import type { World } from "./port.ts";
 import type { Row } from "./rows.ts";
 import type { Seen } from "./seen.ts";
 import { faultDetail } from "./views.ts";
+import { within } from "./within.ts";
 
 /** How long looking ahead may take, in milliseconds; what is not looked at by then is said to be so. */
 const lookAhead = 20_000;
@@ -82,9 +83,8 @@ async function lookAt(
         ? { set: asApplicationSet(document) }
         : { application: asApplication(document) };
     const request: PreviewRequest = { owner, ...given, projects };
-    const stop = AbortSignal.any([signal, AbortSignal.timeout(lookAhead)]);
     return against(
-      await world.releases.preview(request, stop),
+      await within(world.clock, { ms: lookAhead, signal }, (stop) => world.releases.preview(request, stop)),
       seen.rows.filter((row) => row.owner === owner),
     );
   } catch (thrown) {

@@ -2,8 +2,9 @@ import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
 import type { Cluster } from "../clusters/model.ts";
 import type { OwnerState } from "../releases/model.ts";
 import type { Seen } from "./seen.ts";
+import { within } from "./within.ts";
 
-/** How long looking ahead may take, in milliseconds. */
+/** How long looking at one set may take, in milliseconds. */
 const lookAhead = 10_000;
 
 /**
@@ -19,11 +20,12 @@ export async function labelEffects(
   const before = world.clusters.get(id);
   if (before === undefined || Object.keys(labels).length === 0) return [];
   const changed: Cluster = { ...before, labels: withLabels(before.labels, labels) };
-  const stop = AbortSignal.any([signal, AbortSignal.timeout(lookAhead)]);
   const effects: string[] = [];
   for (const state of [...world.releases.states()].filter(({ kind }) => kind === "ApplicationSet")) {
     const request = { owner: state.owner, changed, wanted: (_key: TargetKey, cluster: ClusterId) => cluster === id };
-    const { targets, complete } = await world.releases.preview(request, stop);
+    const { targets, complete } = await within(world.clock, { ms: lookAhead, signal }, (stop) =>
+      world.releases.preview(request, stop),
+    );
     const now = contentsOf(state);
     const then = new Map<string, Digest | undefined>();
     for (const { target, content } of targets) then.set(`${target.key} on ${target.cluster}`, content);

@@ -16,6 +16,7 @@ import type { Row } from "./rows.ts";
 import type { Seen, Sight } from "./seen.ts";
 import type { Implementation } from "./service.ts";
 import { placeText } from "./target-views.ts";
+import { within } from "./within.ts";
 
 type Methods = Pick<Implementation<typeof ApplicationService>, "syncLane" | "listHistory">;
 
@@ -137,13 +138,15 @@ function contentOf({ desired, held }: Row): TargetContent | undefined {
 
 /** The rollout that a release began; empty where it has not begun within the time. */
 async function started(key: LaneKey, sight: Sight, signal: AbortSignal): Promise<string> {
-  const stop = AbortSignal.any([signal, AbortSignal.timeout(startTime)]);
-  for (;;) {
-    const { lane: standing, world } = { lane: sight.now().lane(key), world: sight.now().world };
-    const run = standing?.run;
-    if (run !== undefined && run.plan.release === standing?.wanted?.release.id && !isOver(run.status))
-      return run.plan.run;
-    if (stop.aborted) return "";
-    await world.changes.changed(stop);
-  }
+  const { world } = sight.now();
+  return within(world.clock, { ms: startTime, signal }, async (stop) => {
+    for (;;) {
+      const standing = sight.now().lane(key);
+      const run = standing?.run;
+      const begun = run?.plan.release === standing?.wanted?.release.id;
+      if (run !== undefined && begun && !isOver(run.status)) return run.plan.run;
+      if (stop.aborted) return "";
+      await world.changes.changed(stop);
+    }
+  });
 }

@@ -1,6 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { type Digest, Fault, parseDigest } from "@capstan/proto";
-import { type ApplicationService, type DiffGroup, DiffGroupSchema } from "@capstan/proto/application";
+import {
+  type ApplicationService,
+  type DiffGroup,
+  DiffGroupSchema,
+  type DiffTargetsRequest,
+} from "@capstan/proto/application";
 import type { DesiredTarget } from "@capstan/proto/desired";
 import { parseDocuments } from "../documents/parse.ts";
 import { asApplication, asApplicationSet, asAppProject } from "../documents/views.ts";
@@ -15,6 +20,7 @@ import type { Seen } from "./seen.ts";
 import type { Implementation } from "./service.ts";
 import { placeText } from "./target-views.ts";
 import { faultDetail } from "./views.ts";
+import { within } from "./within.ts";
 
 type Methods = Pick<Implementation<typeof ApplicationService>, "renderTarget" | "diffTargets">;
 
@@ -36,34 +42,46 @@ export function manifestCalls({ calls, world, sight }: PeopleCalls): Methods {
       const objects = objectsOf(await bytesOf(parseDigest(bundle.digest), world, context.signal));
       return { yaml: manifestsYaml(objects), digest: bundle.digest };
     },
-    async diffTargets({ files, revision, lane, clusters }, context) {
+    async diffTargets(request, context) {
       calls.look(context, "target.diff", "target");
-      const signal = AbortSignal.any([context.signal, AbortSignal.timeout(diffTime)]);
       const seen = sight.now();
-      const key = lane === "" ? undefined : oneLane(lane, seen);
-      const chosen = new Set(clusters);
-      const wants = (row: Pick<Row, "cluster">, laneKey: string | undefined) =>
-        (chosen.size === 0 || chosen.has(row.cluster)) && (key === undefined || laneKey === key);
-      const faults: Fault[] = [];
-      const pairs: Pair[] = [];
-      if (files.length === 0 && revision === "") {
-        pairs.push(...seen.rows.filter((row) => wants(row, row.laneKey)).flatMap(pendingPair));
-      } else {
-        const owner = key === undefined ? undefined : key.slice(0, key.indexOf(":"));
-        const asked = files.length > 0 ? requestsOf(files, faults) : everyOwner(seen, revision);
-        for (const request of asked.filter((each) => owner === undefined || each.owner === owner)) {
-          const rows = seen.rows.filter((row) => row.owner === request.owner);
-          const laneOf = new Map(rows.map((row) => [row.key, row.laneKey] as const));
-          const preview = await previewed(request, { world, faults, signal });
-          if (preview === undefined) continue;
-          const made = pairsOf(preview, rows);
-          pairs.push(...made.filter((pair) => wants(pair, laneOf.get(pair.key) ?? key)));
-        }
-      }
-      const groups = await grouped(pairs, { world, faults, signal });
-      return { groups, faults: gathered(faults) };
+      const given = { ms: diffTime, signal: context.signal };
+      return within(world.clock, given, async (signal) => {
+        const faults: Fault[] = [];
+        const pairs = await asked(request, seen, { world, faults, signal });
+        return { groups: await grouped(pairs, { world, faults, signal }), faults: gathered(faults) };
+      });
     },
   };
+}
+
+interface Work {
+  readonly world: World;
+  readonly faults: Fault[];
+  readonly signal: AbortSignal;
+}
+
+/** The targets that the request asks about, before and after. */
+async function asked(request: DiffTargetsRequest, seen: Seen, work: Work): Promise<Pair[]> {
+  const { files, revision, lane, clusters } = request;
+  const key = lane === "" ? undefined : oneLane(lane, seen);
+  const chosen = new Set(clusters);
+  const wants = (row: Pick<Row, "cluster">, laneKey: string | undefined) =>
+    (chosen.size === 0 || chosen.has(row.cluster)) && (key === undefined || laneKey === key);
+  if (files.length === 0 && revision === "") {
+    return seen.rows.filter((row) => wants(row, row.laneKey)).flatMap(pendingPair);
+  }
+  const owner = key === undefined ? undefined : key.slice(0, key.indexOf(":"));
+  const requests = files.length > 0 ? requestsOf(files, work.faults) : everyOwner(seen, revision);
+  const pairs: Pair[] = [];
+  for (const each of requests.filter((one) => owner === undefined || one.owner === owner)) {
+    const rows = seen.rows.filter((row) => row.owner === each.owner);
+    const laneOf = new Map(rows.map((row) => [row.key, row.laneKey] as const));
+    const preview = await previewed(each, work);
+    const made = preview === undefined ? [] : pairsOf(preview, rows);
+    pairs.push(...made.filter((pair) => wants(pair, laneOf.get(pair.key) ?? key)));
+  }
+  return pairs;
 }
 
 function oneTarget(name: string, cluster: string, seen: Seen): Row {
@@ -176,10 +194,7 @@ function everyOwner(seen: Seen, revision: string): PreviewRequest[] {
   return [...seen.world.releases.states()].map(({ owner }) => ({ owner, revision }));
 }
 
-async function previewed(
-  request: PreviewRequest,
-  { world, faults, signal }: { readonly world: World; readonly faults: Fault[]; readonly signal: AbortSignal },
-): Promise<Preview | undefined> {
+async function previewed(request: PreviewRequest, { world, faults, signal }: Work): Promise<Preview | undefined> {
   try {
     const preview = await world.releases.preview(request, signal);
     faults.push(...preview.faults, ...preview.targetFaults.values());
@@ -194,10 +209,7 @@ async function previewed(
 }
 
 /** Equal differences together, the largest group first. */
-async function grouped(
-  pairs: readonly Pair[],
-  { world, faults, signal }: { readonly world: World; readonly faults: Fault[]; readonly signal: AbortSignal },
-): Promise<DiffGroup[]> {
+async function grouped(pairs: readonly Pair[], { world, faults, signal }: Work): Promise<DiffGroup[]> {
   const groups = new Map<string, DiffGroup>();
   let size = 0;
   for (const pair of pairs) {

@@ -34,11 +34,11 @@ export function manifestsYaml(objects: readonly JsonObject[]): string {
 /** `Kind namespace/name`, as a difference names an object. */
 export function objectName(object: JsonObject): string {
   const { namespace, name } = (object["metadata"] ?? {}) as { readonly namespace?: string; readonly name?: string };
-  return `${String(object["kind"])} ${namespace === undefined ? "" : `${namespace}/`}${name ?? ""}`;
+  return `${object["kind"] as string} ${namespace === undefined ? "" : `${namespace}/`}${name ?? ""}`;
 }
 
 function identity(object: JsonObject): string {
-  return `${String(object["apiVersion"])} ${objectName(object)}`;
+  return `${object["apiVersion"] as string} ${objectName(object)}`;
 }
 
 /** Secret values never leave the hub (promise 10); a value that differs from `other`'s is marked so, and only so. */

@@ -1,6 +1,6 @@
 import { type ClusterId, Fault, parseTargetKey } from "@capstan/proto";
 import { splitLane } from "../rollout/facts.ts";
-import { type LaneKey, laneKey } from "../rollout/model.ts";
+import type { LaneKey } from "../rollout/model.ts";
 import type { Row } from "./rows.ts";
 
 /** What names are looked up in. */
@@ -118,9 +118,4 @@ export function ambiguous(text: string, what: string, names: readonly string[]):
     message: `${text} may mean ${names.length} ${what}: ${shown.join(", ")}${more}.`,
     next: "Name one of them.",
   });
-}
-
-/** The lane of a standalone Application. */
-export function standaloneLane(owner: string): LaneKey {
-  return laneKey(owner, parseTargetKey(owner).name);
 }

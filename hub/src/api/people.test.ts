@@ -11,7 +11,6 @@ import {
 } from "@capstan/proto/application";
 import { WatchEventType } from "@capstan/proto/common";
 import { GetRolloutRequestSchema, PauseRolloutRequestSchema } from "@capstan/proto/rollout";
-import { worldOf } from "../services.ts";
 import { clusterDocument, fleetOf, manifest, setDocument, type World } from "../testing/world.ts";
 import { authoriser } from "./authorise.ts";
 import { Calls } from "./call.ts";
@@ -20,6 +19,7 @@ import { explain } from "./explain.ts";
 import { labelEffects } from "./label-effects.ts";
 import { laneCalls } from "./lane-calls.ts";
 import { looksOf, rolloutLines } from "./looks.ts";
+import { worldOf } from "./people.ts";
 import { rolloutCalls } from "./rollout-service.ts";
 import { Seen, Sight } from "./seen.ts";
 import type { CallContext } from "./service.ts";

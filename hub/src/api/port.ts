@@ -2,7 +2,7 @@ import type { Clock, ClusterId, Digest, Fault, Instant, TargetKey } from "@capst
 import type { Answer, Question } from "@capstan/proto/agent";
 import type { Cluster, ClusterRecord } from "../clusters/model.ts";
 import type { Held } from "../distribution/model.ts";
-import type { ClusterSpec, Document, DocumentKind, Mode } from "../documents/model.ts";
+import type { Document, DocumentKind, Mode } from "../documents/model.ts";
 import type { Warning } from "../documents/parse.ts";
 import type { Intake } from "../documents/registry.ts";
 import type { HeldList } from "../guard/model.ts";
@@ -24,6 +24,17 @@ import type {
 import type { SourceState } from "../sources/model.ts";
 import type { ClusterStatus } from "../status/model.ts";
 import type { Change, TargetContent } from "../targets/content.ts";
+
+/** Who a client certificate names. Times are milliseconds since 1970. */
+export interface Peer {
+  readonly cluster: ClusterId;
+  /** Hex SHA-256 over the SubjectPublicKeyInfo of its TLS key. */
+  readonly tlsKey: string;
+  readonly notBefore: number;
+  readonly notAfter: number;
+  /** Past its end, clock skew allowed. */
+  readonly expired: boolean;
+}
 
 /** What the services see of the registry. */
 export interface ClustersView {
@@ -227,6 +238,3 @@ export type Audited = <T>(
   work: (signal: AbortSignal) => Promise<T>,
   signal: AbortSignal,
 ) => Promise<T>;
-
-/** Kept so that a document's mode and a cluster's are one type. */
-export type DeclaredMode = NonNullable<ClusterSpec["mode"]>;

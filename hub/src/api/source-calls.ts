@@ -12,6 +12,7 @@ import { masked } from "./read-mask.ts";
 import type { Implementation } from "./service.ts";
 import { placeText } from "./target-views.ts";
 import { faultDetail } from "./views.ts";
+import { within } from "./within.ts";
 
 type Methods = Pick<
   Implementation<typeof ApplicationService>,
@@ -75,8 +76,7 @@ export function sourceCalls({ calls, world, sight }: PeopleCalls): Methods {
 async function checked(url: string, revision: string, world: World, signal: AbortSignal): Promise<string> {
   const stop = world.repositories.watch(url, revision);
   try {
-    const bound = AbortSignal.any([signal, AbortSignal.timeout(checkTime)]);
-    await world.repositories.settle(url, bound);
+    await within(world.clock, { ms: checkTime, signal }, (bound) => world.repositories.settle(url, bound));
     const fault = world.repositories.faultOf(url, revision);
     if (fault !== undefined) throw fault;
     const state = world.repositories.current(url, revision);

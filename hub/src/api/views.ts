@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type ClusterId, Fault, type Instant, targetKey } from "@capstan/proto";
 import { FactsSchema } from "@capstan/proto/agent";
-import { type FaultDetail, FaultDetailSchema, ReasonSchema, type Reason as WireReason } from "@capstan/proto/common";
+import { type FaultDetail, FaultDetailSchema } from "@capstan/proto/common";
 import { Mode as WireMode } from "@capstan/proto/desired";
 import {
   type Cluster as ClusterMessage,
@@ -15,7 +15,6 @@ import {
 import type { ClusterRecord } from "../clusters/model.ts";
 import type { Mode } from "../documents/model.ts";
 import type { HeldList } from "../guard/model.ts";
-import type { Reason } from "../rollout/model.ts";
 import { count, noCounts } from "../status/count.ts";
 import { etagOfText } from "./etag.ts";
 import type { ClustersView, DesiredView, DeskView, LiveView, StatusView } from "./port.ts";
@@ -49,17 +48,6 @@ export function faultDetail(fault: Fault, since?: Instant): FaultDetail {
     next: fault.next ?? "",
     where,
     ...(since === undefined ? {} : { since: timestampFromMs(since) }),
-  });
-}
-
-/** A rollout's reason as it is shown. */
-export function reasonView(reason: Reason, subject: string): WireReason {
-  return create(ReasonSchema, {
-    rule: reason.rule,
-    message: reason.text,
-    since: timestampFromMs(reason.since),
-    unblock: reason.unblock === "" ? [] : [reason.unblock],
-    subject,
   });
 }
 

@@ -1,15 +1,23 @@
-import type { Clock } from "@capstan/proto";
-import { applicationService } from "./api/application-service.ts";
-import type { Calls } from "./api/call.ts";
-import type { BundlesView, World } from "./api/port.ts";
-import { rolloutService } from "./api/rollout-service.ts";
-import { Sight } from "./api/seen.ts";
-import type { Served } from "./api/service.ts";
-import type { Hub } from "./hub.ts";
+import type { Clock, Instant } from "@capstan/proto";
+import { applicationService } from "./application-service.ts";
+import type { Calls } from "./call.ts";
+import type { AskView, BundlesView, DistributionView, LiveView, RepositoriesView, World } from "./port.ts";
+import { rolloutService } from "./rollout-service.ts";
+import { Sight } from "./seen.ts";
+import type { Served } from "./service.ts";
+
+/** The hub's rooms, as its wiring names them. */
+export interface HubRooms
+  extends Pick<World, "clusters" | "status" | "desk" | "releases" | "rollouts" | "documents" | "guard"> {
+  readonly sessions: LiveView & AskView;
+  readonly distribution: DistributionView;
+  readonly ports: { readonly sources: RepositoriesView };
+  readonly changes: Omit<World["changes"], "clock">;
+  readonly rebuilding: { readonly since: Instant } | undefined;
+}
 
 /** What the services for people need besides the hub. */
-export interface PeopleServices {
-  readonly calls: Calls;
+export interface WorldParts {
   readonly clock: Clock;
   readonly bundles: BundlesView;
   /** A fresh id of 128 random bits. */
@@ -17,7 +25,7 @@ export interface PeopleServices {
 }
 
 /** The hub as the services look at it. */
-export function worldOf(hub: Hub, { clock, bundles, newId }: Omit<PeopleServices, "calls">): World {
+export function worldOf(hub: HubRooms, { clock, bundles, newId }: WorldParts): World {
   return {
     clock,
     clusters: hub.clusters,
