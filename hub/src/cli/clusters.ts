@@ -14,7 +14,7 @@ import { parseChanges } from "./names.ts";
 import { clusterColumns, clusterScreen } from "./screens/cluster.ts";
 import { table } from "./table.ts";
 import { changeFlags, flag, listFlags, type Verb } from "./verb.ts";
-import { parseMode, stateWord } from "./words.ts";
+import { modeWord, parseMode, stateWord } from "./words.ts";
 
 /** `cluster list`, also as `get clusters`. */
 export async function listClusters(call: Call): Promise<number> {
@@ -71,7 +71,7 @@ const changing: readonly Verb[] = [
     help: "set labels (KEY=VALUE) or remove them (KEY-); shows what moves by it, and asks",
     flags: changeFlags,
     examples: ["cluster label prod-eu-1 env=prod region=eu", "cluster label prod-eu-1 canary- --dry-run"],
-    run: (call) => update(call, { labels: parseChanges(call.words.slice(1)) }),
+    run: (call) => update(call, { labels: parseChanges(call.words.slice(1)) }, "has its labels"),
   },
   {
     words: "cluster annotate",
@@ -79,7 +79,7 @@ const changing: readonly Verb[] = [
     help: "set annotations (KEY=VALUE) or remove them (KEY-)",
     flags: changeFlags,
     examples: ["cluster annotate prod-eu-1 owner=platform"],
-    run: (call) => update(call, { annotations: parseChanges(call.words.slice(1)) }),
+    run: (call) => update(call, { annotations: parseChanges(call.words.slice(1)) }, "has its annotations"),
   },
   {
     words: "cluster mode",
@@ -87,7 +87,10 @@ const changing: readonly Verb[] = [
     help: "how it treats what it meets: Observe, AdoptIfNoDiff or Enforce",
     flags: changeFlags,
     examples: ["cluster mode prod-eu-1 Observe", "cluster mode prod-eu-1 Enforce --dry-run"],
-    run: (call) => update(call, { mode: parseMode(call.word(1)) }),
+    run: (call) => {
+      const mode = parseMode(call.word(1));
+      return update(call, { mode }, `is in mode ${modeWord(mode)}`);
+    },
   },
   {
     words: "cluster cordon",
@@ -95,7 +98,7 @@ const changing: readonly Verb[] = [
     help: "new rollouts do not go there",
     flags: changeFlags,
     examples: ['cluster cordon prod-eu-1 --reason "node upgrade"'],
-    run: (call) => update(call, { cordoned: true }),
+    run: (call) => update(call, { cordoned: true }, "is cordoned: new rollouts do not go there"),
   },
   {
     words: "cluster uncordon",
@@ -103,7 +106,7 @@ const changing: readonly Verb[] = [
     help: "rollouts go there again",
     flags: changeFlags,
     examples: ["cluster uncordon prod-eu-1"],
-    run: (call) => update(call, { cordoned: false }),
+    run: (call) => update(call, { cordoned: false }, "is open to rollouts again"),
   },
 ];
 
@@ -160,7 +163,7 @@ interface Edit {
 }
 
 /** What moves by it is asked first; a change that moves something is confirmed. */
-async function update(call: Call, edit: Edit): Promise<number> {
+async function update(call: Call, edit: Edit, told: string): Promise<number> {
   const hub = await call.hub();
   const id = call.word(0);
   const planned = await hub.fleet.updateCluster(
@@ -176,7 +179,7 @@ async function update(call: Call, edit: Edit): Promise<number> {
     ? planned
     : await hub.fleet.updateCluster({ ...edit, id, change: call.change() }, call.signal);
   return call.show({
-    text: () => [...done.effects.map((line) => `  ${line}`), call.flag("dryRun") ? dryRun : `${id} is changed`],
+    text: () => [...done.effects.map((line) => `  ${line}`), call.flag("dryRun") ? dryRun : `${id} ${told}`],
     data: dataOf(UpdateClusterResponseSchema, done),
     names: [`cluster/${id}`],
   });

@@ -33,11 +33,11 @@ export function wrapped(text: string, width: number): string[] {
     let line = "";
     for (const word of paragraph.split(" ")) {
       if (line !== "" && line.length + 1 + word.length > width) {
-        lines.push(line);
+        lines.push(line.trimEnd());
         line = word;
       } else line = line === "" ? word : `${line} ${word}`;
     }
-    lines.push(line);
+    lines.push(line.trimEnd());
   }
   return lines;
 }

@@ -62,7 +62,7 @@ export function rolloutScreen(rollout: RolloutView, look: Look): string[] {
     startedAt === undefined ? "not started" : `started ${ageCell(startedAt, look.now)} ago`,
     ...(ended === undefined ? [] : [`ended ${clockText(ended, look.now, look.utcOffset)}`]),
   ];
-  const stageLines = table(stageColumns, stages, { ...look, width: look.width - 2 });
+  const stageLines = table(stageColumns(state), stages, { ...look, width: look.width - 2 });
   return [
     `${toned(look, "strong", lane)}  ${releaseText(release)}  ${toned(look, stateTone(state), state)}  ${doneText(wholeProgress(rollout))} clusters`,
     `  ${[rollout.id, `by ${rollout.actor || "Git"}`, rollout.strategy, ...times].filter((part) => part !== "").join(", ")}`,
@@ -95,15 +95,15 @@ export function progressLine(rollout: RolloutView, look: Look): string {
   return more.length === 0 ? head : `${head}  ${more.join("; ")}`;
 }
 
-const stageColumns: readonly Column<StageView>[] = [
+const stageColumns = (state: string): readonly Column<StageView>[] => [
   { head: "STAGE", cell: ({ name }) => name },
-  { head: "STATE", cell: ({ state }) => state, tone: ({ state }) => stateTone(state) },
+  { head: "STATE", cell: (stage) => stage.state, tone: (stage) => stateTone(stage.state) },
   { head: "DONE", cell: ({ clusters }) => doneText(progressOf(clusters)) },
   { head: "MOVING", cell: ({ clusters }) => String(progressOf(clusters).moving) },
   { head: "FAILED", cell: (stage) => `${progressOf(stage.clusters).failed} of ${stage.maxFailures} allowed` },
   { head: "DEFERRED", cell: ({ clusters }) => String(progressOf(clusters).deferred) },
   { head: "AT ONCE", cell: ({ maxConcurrency }) => (maxConcurrency === 0 ? "all" : String(maxConcurrency)) },
-  { head: "WAITS FOR", cell: ({ reason }) => reason?.message ?? "", gives: true },
+  { head: "WAITS FOR", cell: ({ reason }) => beyondState(reason?.message ?? "", state), gives: true },
 ];
 
 /** Clusters that fail, move or are deferred, the worst first; those that wait for their turn are in the counts. */
