@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
+import { targetKey } from "@capstan/proto";
 import { Health, LiveDiffQuestionSchema, Phase, QuestionSchema, Sync } from "@capstan/proto/agent";
 import { Removal } from "@capstan/proto/desired";
 import { AgentWorld } from "./platform/grpc/testing/agent-world.ts";
+import { KubeInventoryStore } from "./platform/kube/inventory-store.ts";
 import { describeOnKube } from "./testing/kube-suite.ts";
 import { adminAccount, configMap } from "./testing/kube-world.ts";
 
@@ -87,6 +89,18 @@ describeOnKube("the agent process beside a real API server and a hub that speaks
     assert.equal(await world.data("shop"), undefined);
   });
 
+  it("has stored what it owns when it ends in order", async () => {
+    const mail = world.target("mail", [configMap("mail")], { generation: 7n });
+    world.publish(8n, [mail]);
+    await world.reported("mail", 7n, Phase.DONE);
+    assert.equal(await world.agent.end(), 0);
+    const store = new KubeInventoryStore(suite.world.client, "agent-grpc");
+    assert.equal((await store.read(targetKey("argocd", "mail"), suite.world.signal)).generation, 7);
+    const heard = hub.hellos.length;
+    world.agent.start();
+    await world.waiting(() => hub.hellos[heard]);
+  });
+
   it("restarts and heals drift with the hub gone, from its cache in the cluster", async () => {
     assert.equal(await world.agent.end(), 0);
     hub.stop();
@@ -102,7 +116,7 @@ describeOnKube("the agent process beside a real API server and a hub that speaks
     const heard = hub.hellos.length;
     await hub.start();
     const hello = await world.waiting(() => hub.hellos[heard]);
-    assert.equal(hello.highWater, 7n);
+    assert.equal(hello.highWater, 8n);
     assert.ok(hello.held !== undefined);
     const settled = () => hub.batches.at(-1)?.full === true && hub.latest.get("argocd/mail")?.phase === Phase.DONE;
     await world.waiting(settled);

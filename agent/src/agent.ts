@@ -190,6 +190,7 @@ class Rooms implements Agent {
       this.#end(Fault.from(thrown));
     } finally {
       outer.removeEventListener("abort", stop);
+      await this.#ports.drain().catch((thrown: unknown) => this.#warn("inventory", Fault.from(thrown)));
     }
     return this.#ended ?? new Fault("cancelled", { message: "the agent was asked to end." });
   }
@@ -199,7 +200,7 @@ class Rooms implements Agent {
     const { identity } = this.#keeper;
     if (identity === undefined) return;
     try {
-      const fault = await this.#holder.restore(identity, signal);
+      const fault = await this.#holder.restore({ ...identity, features }, signal);
       if (fault !== undefined) this.#warn("cache", fault);
     } catch (thrown) {
       if (signal.aborted) throw thrown;

@@ -133,6 +133,7 @@ async function build(
     },
     watcher: new TargetWatcher({ watches, memory, clock }),
     facts: (until) => readFacts(client, kinds, until),
+    drain: () => inventory.drain(),
   };
 }
 

@@ -48,4 +48,6 @@ export interface AgentPorts {
   readonly applier: Applier;
   readonly watcher: Following & { run(tell: (event: TargetEvent) => void, signal: AbortSignal): Promise<void> };
   facts(signal: AbortSignal): Promise<Facts>;
+  /** Stores what only waits to be stored; for an orderly end. */
+  drain(): Promise<void>;
 }

@@ -126,7 +126,7 @@ export interface ApplyResult {
   readonly counts: Readonly<Record<Action, number>>;
   /** All objects of the pass but the unchanged ones. */
   readonly outcomes: readonly ObjectOutcome[];
-  /** The first ten faults, each with its object. */
+  /** The first ten faults, each with its object; not those of hooks, which are only left out. */
   readonly errors: readonly Fault[];
   /** What the target owns after the pass; hand it to the watcher. */
   readonly inventory: Inventory;

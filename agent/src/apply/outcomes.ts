@@ -47,7 +47,8 @@ export class Outcomes {
   }
 
   get errors(): readonly Fault[] {
-    return this.#list.flatMap((outcome) => (outcome.fault === undefined ? [] : [outcome.fault])).slice(0, mostErrors);
+    const failed = this.#list.filter(({ action }) => action !== "skipped");
+    return failed.flatMap(({ fault }) => fault ?? []).slice(0, mostErrors);
   }
 
   get phase(): ApplyPhase {

@@ -113,9 +113,15 @@ test("options and hooks are read from annotations", () => {
   assert.ok(optsOutOfPrune(annotated({ "capstan.dev/prune": "Disabled" })));
   assert.ok(optsOutOfRemoval(annotated({ "argocd.argoproj.io/sync-options": "Delete=false" })));
   assert.equal(optsOutOfPrune(annotated({ "argocd.argoproj.io/sync-options": "Delete=false" })), undefined);
-  assert.ok(hookOf(annotated({ "argocd.argoproj.io/hook": "PreSync" })));
-  assert.ok(hookOf(annotated({ "helm.sh/hook": "pre-install" })));
-  assert.equal(hookOf(annotated({ "helm.sh/hook": "crd-install" })), undefined);
+  const dutyOf = (annotations: Record<string, string>) => hookOf(annotated(annotations))?.duty;
+  assert.equal(dutyOf({ "argocd.argoproj.io/hook": "PreSync" }), "run");
+  assert.equal(dutyOf({ "argocd.argoproj.io/hook": "PreSync,PostDelete" }), "guards");
+  assert.equal(dutyOf({ "argocd.argoproj.io/hook": "PreDelete" }), "guards");
+  assert.equal(dutyOf({ "argocd.argoproj.io/hook": "Skip" }), "ignored");
+  assert.equal(dutyOf({ "helm.sh/hook": "pre-install" }), "run");
+  assert.equal(dutyOf({ "helm.sh/hook": "post-delete" }), "guards");
+  assert.equal(dutyOf({ "helm.sh/hook": "test" }), "ignored");
+  assert.equal(dutyOf({ "helm.sh/hook": "crd-install" }), undefined);
 });
 
 test("refusals become faults by what the server means, not by its status alone", () => {

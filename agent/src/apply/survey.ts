@@ -5,7 +5,7 @@ import { rulesFor } from "../drift/ignore.ts";
 import { addressOf, type KindRef, type KubeObject, kindOf } from "../inventory/object.ts";
 import { duplicateFault, expandList, parseManifest, prepare } from "./manifest.ts";
 import type { ApplyInput, PreparedObject } from "./model.ts";
-import { hookOf } from "./options.ts";
+import { type Hook, hookFault, hookOf } from "./options.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { Cluster } from "./port.ts";
 
@@ -35,8 +35,7 @@ export async function surveyBundle(
     const hook = hookOf(manifest);
     if (scope === undefined || hook !== undefined) {
       for (const key of looseKeys(manifest, input.namespace)) desired.add(key);
-      if (hook !== undefined)
-        outcomes.add(addressOf(manifest), "skipped", { reason: `${hook}, and hooks are not run` });
+      if (hook !== undefined) skipHook(manifest, hook, { input, outcomes });
       else outcomes.fail(addressOf(manifest), notServed(manifest));
       continue;
     }
@@ -47,6 +46,18 @@ export async function surveyBundle(
   }
   const awaited = new Map([...scopes].flatMap(([text, scope]) => (scope?.awaited ? [[text, scope.kind]] : [])));
   return { objects: [...objects.values()], desired, awaited };
+}
+
+/** A hook is told as what it is: nobody is to believe that it ran. Throws where it guards a deletion, before any write. */
+function skipHook(
+  manifest: KubeObject,
+  hook: Hook,
+  { input, outcomes }: { readonly input: ApplyInput; readonly outcomes: Outcomes },
+): void {
+  const fault = hookFault(manifest, hook);
+  if (hook.duty === "guards" && input.policy.mode !== "Observe") throw fault;
+  const more = hook.duty === "ignored" ? {} : { fault };
+  outcomes.add(addressOf(manifest), "skipped", { reason: `${hook.text}, and hooks are not run`, ...more });
 }
 
 /** What is ignored is part of the wish: other rules, another hash. */

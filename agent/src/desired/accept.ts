@@ -107,7 +107,8 @@ function fenced(
   });
 }
 
-function lacking(missing: readonly string[], state: DesiredState): Fault {
+/** Why a state that needs features which this agent lacks is not acted on. */
+export function lacking(missing: readonly string[], state: DesiredState): Fault {
   return new Fault("feature-missing", {
     message: `revision ${state.revision} needs ${missing.join(", ")}, which this agent lacks; it keeps what it has.`,
     next: "Upgrade the agent.",

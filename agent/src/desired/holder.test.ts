@@ -48,6 +48,7 @@ async function holderOf(fleet: TestFleet, store: MemorySecrets, chunks = fleet.c
 const scopeOf = (fleet: TestFleet, more: object = {}) => ({
   cluster: "a" as ClusterId,
   incarnation: "uid-1",
+  features: ["known"],
   verification: [{ id: fleet.keyId, publicKey: fleet.publicKey }],
   ...more,
 });
@@ -76,6 +77,21 @@ describe("the holder of the state", () => {
     const gzip = await second.holder.bundle(one, signal);
     assert.equal(new TextDecoder().decode(bundleCrypto.gunzip(gzip, 1000)), '{"a":1}\n');
     assert.deepEqual(second.fetched, []);
+  });
+
+  it("does not act on what a newer agent stored and this one does not understand", async () => {
+    const fleet = new TestFleet();
+    const store = new MemorySecrets();
+    const first = await holderOf(fleet, store);
+    const state = { targets: [target(fleet, "one", { a: 1 })], requiredFeatures: ["known", "hooks"] };
+    await first.holder.take(held(fleet, 4n, state), signal);
+    const older = await holderOf(fleet, store, new Map());
+    assert.equal((await older.holder.restore(scopeOf(fleet), signal))?.code, "feature-missing");
+    assert.equal(older.holder.current, undefined);
+    assert.equal(older.cache.head.highWater, 4n);
+    const newer = await holderOf(fleet, store, new Map());
+    const scope = scopeOf(fleet, { features: ["known", "hooks"] });
+    assert.equal(await newer.holder.restore(scope, signal), undefined);
   });
 
   it("takes lists that stand in a bundle of their own, and keeps that bundle too", async () => {

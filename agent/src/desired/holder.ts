@@ -1,5 +1,5 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type Digest, Fault, limits, parseDigest } from "@capstan/proto";
+import { type Digest, Fault, limits, missingFeatures, parseDigest } from "@capstan/proto";
 import {
   type BundleRef,
   type DesiredState,
@@ -7,7 +7,7 @@ import {
   SignedDesiredStateSchema,
   TargetListSchema,
 } from "@capstan/proto/desired";
-import { open } from "./accept.ts";
+import { lacking, open } from "./accept.ts";
 import { type FetchPorts, fetchBundle } from "./bundle.ts";
 import type { CurrentState, HeldState, Scope } from "./model.ts";
 import type { Shelf } from "./port.ts";
@@ -47,7 +47,7 @@ export class StateHolder {
 
   /** The state of the last run, if the cache has one that is ours. Returns why not, where it has one that is not. */
   async restore(
-    scope: Pick<Scope, "verification" | "cluster" | "incarnation">,
+    scope: Pick<Scope, "verification" | "cluster" | "incarnation" | "features">,
     signal: AbortSignal,
   ): Promise<Fault | undefined> {
     const { shelf, crypto } = this.#ports;
@@ -61,6 +61,9 @@ export class StateHolder {
         message: "the cache in this cluster is another cluster's; it is not used.",
       });
     }
+    // Written by a newer agent: what this one does not understand it must not act on.
+    const missing = missingFeatures(state.requiredFeatures, scope.features);
+    if (missing.length > 0) return lacking(missing, state);
     const lists = await this.#lists(state, signal);
     this.#use({ signed, state, lists });
     return undefined;

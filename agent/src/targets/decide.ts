@@ -2,7 +2,7 @@ import { Fault, type Instant } from "@capstan/proto";
 import type { DesiredTarget } from "@capstan/proto/desired";
 import type { TargetMemory } from "../cache/model.ts";
 import type { Inventory } from "../inventory/model.ts";
-import { windowsOpen } from "./windows.ts";
+import { lookAgainMs, windowsOpen } from "./windows.ts";
 
 /** All that decides what to do with a target now. */
 export interface Situation {
@@ -25,8 +25,11 @@ export type Work =
       readonly operation?: string;
       readonly only?: ReadonlySet<string>;
     }
-  /** Compare, and put right what the policy allows; nothing new is applied. `back`: against the bundle rolled back to. */
-  | { readonly kind: "check"; readonly only?: ReadonlySet<string>; readonly back: boolean }
+  /**
+   * Compare, and put right what the policy allows; nothing new is applied. `back`: against the bundle rolled back to.
+   * `closed`: nothing is put right now, as a window forbids it; when to look again.
+   */
+  | { readonly kind: "check"; readonly only?: ReadonlySet<string>; readonly back: boolean; readonly closed?: Instant }
   /** Wait; the fault says for what, `until` when it may change by itself. */
   | { readonly kind: "hold"; readonly fault: Fault; readonly until?: Instant }
   | { readonly kind: "rest" };
@@ -63,9 +66,12 @@ function pendingOperation(target: DesiredTarget, memory: TargetMemory) {
   return operation === undefined || operation.id === "" || operation.id === memory.operation ? undefined : operation;
 }
 
-function checkOrRest({ looked, suspects }: Situation, back: boolean): Work {
-  if (!looked) return { kind: "check", back };
-  return suspects.size === 0 ? { kind: "rest" } : { kind: "check", only: new Set(suspects), back };
+function checkOrRest({ target, looked, suspects, now }: Situation, back: boolean): Work {
+  if (looked && suspects.size === 0) return { kind: "rest" };
+  // Healing is a change as well: windows hold it, as they hold Argo CD's.
+  const gate = windowsOpen(target, { now, byPerson: false });
+  const closed = gate.kind === "open" ? {} : { closed: gate.until ?? now + lookAgainMs };
+  return { kind: "check", ...(looked ? { only: new Set(suspects) } : {}), back, ...closed };
 }
 
 function manualFault(target: DesiredTarget): Fault {

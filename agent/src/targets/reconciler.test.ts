@@ -28,6 +28,8 @@ class World {
   readonly events: string[] = [];
   readonly health = new Map<string, HealthStatus>();
   failing: Fault | undefined;
+  /** What the next passes end with, beside what they do by themselves. */
+  ends: Partial<ApplyResult> = {};
   readonly #life = new AbortController();
   readonly targets = new Targets({
     clock: this.clock,
@@ -142,12 +144,14 @@ class World {
     const inventory = {
       ...before,
       entries,
-      ...(input.only === undefined ? { generation, digest: String(digest), applied: true } : {}),
+      ...(input.only === undefined
+        ? { generation, digest: String(digest), applied: this.ends.phase !== "Failed" }
+        : {}),
     };
     this.inventories.set(target, inventory);
     const at = this.clock.now();
     const result = { target, generation, digest: String(digest), inventory, startedAt: at, endedAt: at };
-    return { ...result, phase: "Applied", counts: counts({ configured: 1 }), outcomes: [], errors: [] };
+    return { ...result, phase: "Applied", counts: counts({ configured: 1 }), outcomes: [], errors: [], ...this.ends };
   }
 }
 
@@ -212,6 +216,73 @@ describe("the keeper of targets", () => {
     await world.stop();
   });
 
+  it("retries as often as the policy says, and then only with something new", async () => {
+    const world = new World();
+    world.ends = { phase: "Failed", errors: [new Fault("cluster-refused", { message: "no" })] };
+    const policy = { automated: true, retry: { limit: 2, duration: { seconds: 10n }, factor: 2 } };
+    const one = world.target("one", 1, { policy } as never);
+    await world.want([one]);
+    await world.want([one]);
+    assert.equal(world.applied.length, 1, "another state is no reason to try sooner");
+    await world.clock.advance(600_000);
+    assert.equal(world.applied.length, 3);
+    assert.equal(world.phase, "Failed");
+    assert.match(world.statuses.get(shop)?.problem?.message ?? "", /failed 3 times/);
+    await world.want([one]);
+    assert.equal(world.applied.length, 3);
+    world.ends = {};
+    await world.want([world.target("one", 2, { policy } as never)]);
+    assert.equal(world.phase, "Done");
+    assert.equal(world.statuses.get(shop)?.problem, undefined);
+    await world.stop();
+  });
+
+  it("looks again at what the engine left alone for a while", async () => {
+    const world = new World();
+    await world.want([world.target("one", 1)]);
+    const objects = new Set(["/ConfigMap/ns/x"]);
+    world.ends = { phase: "Different", recheck: { objects, afterMs: 60_000 } };
+    world.targets.suspect(shop, objects);
+    await world.clock.advance(1);
+    assert.equal(world.applied.length, 2);
+    world.ends = {};
+    await world.want([world.target("one", 1)]);
+    await world.clock.advance(59_000);
+    assert.equal(world.applied.length, 2);
+    await world.clock.advance(2_000);
+    assert.deepEqual(world.applied[2]?.only, objects);
+    await world.clock.advance(600_000);
+    assert.equal(world.applied.length, 3);
+    await world.stop();
+  });
+
+  it("does not heal while a window forbids changes, and does when it has passed", async () => {
+    const world = new World();
+    // Closed for the first five minutes of each hour; the clock stands at a full hour.
+    const windows = [{ allow: false, schedule: "0 * * * *", duration: { seconds: 300n } }];
+    world.clock.jump(3_600_000 - (world.clock.now() % 3_600_000) - 10_000);
+    await world.want([world.target("one", 1, { windows } as never)]);
+    await world.clock.advance(11_000);
+    const ref = { group: "", kind: "ConfigMap", namespace: "ns", name: "x" };
+    world.ends = { phase: "Different", outcomes: [{ ref, action: "different" }] };
+    world.targets.suspect(shop, new Set(["/ConfigMap/ns/x"]));
+    await world.clock.advance(1);
+    assert.equal(world.applied.at(-1)?.policy.selfHeal, false);
+    await world.clock.advance(330_000);
+    assert.equal(world.applied.at(-1)?.policy.selfHeal, true);
+    await world.stop();
+  });
+
+  it("does not carry out a tombstone that is older than what is applied", async () => {
+    const world = new World();
+    await world.want([world.target("one", 12)]);
+    await world.want([], ["shop"]);
+    assert.deepEqual(world.removed, []);
+    assert.equal(world.statuses.get(shop)?.problem?.code, "older-revision");
+    assert.ok(world.inventories.has(shop));
+    await world.stop();
+  });
+
   it("keeps what is absent, and removes by tombstone", async () => {
     const world = new World();
     await world.want([world.target("one", 1)]);
@@ -258,6 +329,7 @@ describe("the keeper of targets", () => {
     for (const [content, more] of [
       [hook, may],
       [bad, { healthDeadline: { seconds: 60n } }],
+      [bad, { ...may, mode: Mode.OBSERVE }],
     ] as const) {
       const world = new World();
       world.health.set(content, "Degraded");

@@ -1,4 +1,3 @@
-import { durationMs } from "@bufbuild/protobuf/wkt";
 import {
   again,
   backoffDelay,
@@ -16,12 +15,17 @@ import type { ApplyInput, ApplyResult } from "../apply/model.ts";
 import type { TargetHealth } from "../health/model.ts";
 import type { Inventory } from "../inventory/model.ts";
 import type { TargetStatus } from "../report/model.ts";
+import { withSince } from "../report/problems.ts";
 import { objectsOf, permitted, runsHooks } from "./bundle.ts";
 import { decide, type Work } from "./decide.ts";
+import { hooksHaveRun, notNamed, olderTombstone } from "./kept.ts";
+import { differing, type Live, lookAgain, newLive, suspectDue } from "./live.ts";
 import { type Wanted, wantsNothing } from "./model.ts";
-import { keyOf, modeOf, policyOf, removalOf } from "./policy.ts";
+import { modeOf, policyOf, removalOf } from "./policy.ts";
 import type { Applier, Bundles, Following, Memories, TargetSink } from "./port.ts";
-import { blankStatus, phaseAfter, withHealth, withResult } from "./status.ts";
+import { afterFailure, attemptOf, givenUp, ownBackoff, waitsUntil } from "./retry.ts";
+import { rollBackAt } from "./rollback.ts";
+import { described, phaseAfter, withHealth, withResult } from "./status.ts";
 
 /** What the keeper of the targets works with. */
 export interface TargetsPorts {
@@ -38,16 +42,6 @@ export interface TargetsPorts {
   fault(target: string, fault: Fault): void;
 }
 
-/** What this process knows of a target. */
-interface Live {
-  status: TargetStatus;
-  /** Generation and digest of which all objects were looked at. */
-  looked: string;
-  readonly suspects: Set<string>;
-  attempts: number;
-}
-
-const retry = { base: 1_000, factor: 2, cap: 300_000 } as const;
 const observeAgainMs = 300_000;
 const removalStepMs = { base: 1_000, factor: 1.5, cap: 30_000 } as const;
 
@@ -70,7 +64,7 @@ export class Targets {
       clock: ports.clock,
       chance: ports.chance,
       concurrency: ports.concurrency,
-      backoff: retry,
+      backoff: ownBackoff,
       handle: (key, signal) => this.#handle(key as TargetKey, signal),
       onFault: (key, fault) => this.#failed(key as TargetKey, fault),
     });
@@ -131,11 +125,21 @@ export class Targets {
   }
 
   async #keep(key: TargetKey, target: DesiredTarget, signal: AbortSignal): Promise<Outcome> {
+    const { clock } = this.#ports;
+    const live = this.#of(key);
+    suspectDue(live, clock.now());
+    const outcome = await this.#work(key, target, signal);
+    if (live.recheck === undefined) return outcome;
+    const rest = Math.max(0, live.recheck.at - clock.now());
+    return outcome.kind === "again" && outcome.afterMs <= rest ? outcome : again(rest);
+  }
+
+  async #work(key: TargetKey, target: DesiredTarget, signal: AbortSignal): Promise<Outcome> {
     const { applier, memories, clock } = this.#ports;
     const live = this.#of(key);
-    this.#describe(live, target);
-    const inventory = await applier.inventory(key, signal);
     const memory = memories.get(key);
+    live.status = described(live.status, target, { memory, mode: modeOf(target.mode, this.#wanted.clusterMode) });
+    const inventory = await applier.inventory(key, signal);
     const digest = memory.rolledBack === undefined ? target.bundle?.digest : memory.previous;
     const looked = live.looked === `${target.generation}@${digest}`;
     const work = decide({ target, inventory, memory, suspects: live.suspects, looked, now: clock.now() });
@@ -146,10 +150,36 @@ export class Targets {
         this.#show(live, { ...live.status, phase: "Waiting", problem: work.fault });
         return work.until === undefined ? done : again(Math.max(1_000, work.until - clock.now()));
       case "apply":
-        return this.#apply(key, target, work, signal);
+        return this.#applyInTime(key, target, work, signal);
       case "check":
         return this.#check(key, target, { inventory, work }, signal);
     }
+  }
+
+  async #applyInTime(
+    key: TargetKey,
+    target: DesiredTarget,
+    work: Work & { kind: "apply" },
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const { clock, chance } = this.#ports;
+    const live = this.#of(key);
+    const attempt = attemptOf(target, work.operation);
+    const policy = target.policy?.retry;
+    const until = waitsUntil(live.failure, { attempt, policy, now: clock.now() });
+    if (until !== undefined) return until === "never" ? done : again(until - clock.now());
+    const result = await this.#apply(key, target, work, signal);
+    if (result.phase !== "Failed") {
+      live.failure = undefined;
+      live.wentWell = attempt;
+      return this.#after(key, target, result);
+    }
+    for (const fault of result.errors.slice(0, 1)) this.#ports.fault(key, fault);
+    const wentWell = live.wentWell === attempt;
+    live.failure = afterFailure(live.failure, { attempt, policy, wentWell, now: clock.now(), chance });
+    if (live.failure.again !== undefined) return again(live.failure.again - clock.now());
+    this.#show(live, { ...live.status, problem: givenUp(target, live.failure) });
+    return done;
   }
 
   async #apply(
@@ -157,7 +187,7 @@ export class Targets {
     target: DesiredTarget,
     work: Work & { kind: "apply" },
     signal: AbortSignal,
-  ): Promise<Outcome> {
+  ): Promise<ApplyResult> {
     const { memories, clock, bundles } = this.#ports;
     const live = this.#of(key);
     const digest = parseDigest(target.bundle?.digest ?? "");
@@ -179,7 +209,7 @@ export class Targets {
       await memories.set(key, { ...memories.get(key), operation: work.operation });
       this.#show(live, { ...live.status, operation: work.operation });
     }
-    return this.#after(key, target, result);
+    return result;
   }
 
   async #check(
@@ -196,13 +226,12 @@ export class Targets {
     if (gzip === undefined) throw new Fault("not-found", { message: `the cache does not hold ${previous} any more.` });
     const digest = back ? previous : parseDigest(target.bundle?.digest ?? "");
     const again = back && !(inventory.digest === digest && inventory.applied);
-    const input = { ...this.#input(key, target, gzip), digest, again };
-    const result = await this.#pass(
-      live,
-      work.only === undefined ? input : { ...input, only: work.only },
-      signal,
-      back,
-    );
+    const plain = this.#input(key, target, gzip);
+    const policy = work.closed === undefined ? plain.policy : { ...plain.policy, selfHeal: false };
+    const only = work.only === undefined ? {} : { only: work.only };
+    const result = await this.#pass(live, { ...plain, policy, digest, again, ...only }, signal, back);
+    if (work.closed !== undefined && plain.policy.selfHeal) lookAgain(live, differing(result), work.closed);
+    if (!back && work.only === undefined && result.phase !== "Failed") live.wentWell = attemptOf(target);
     if (!again) this.#healed(key, result);
     return this.#after(key, target, result);
   }
@@ -235,6 +264,8 @@ export class Targets {
     for (const key of taken) live.suspects.delete(key);
     if (input.only === undefined) live.looked = `${input.generation}@${input.digest}`;
     following.track(result.inventory);
+    const { recheck } = result;
+    if (recheck !== undefined) lookAgain(live, recheck.objects, clock.now() + recheck.afterMs);
     const wasDone = live.status.phase === "Done" && live.status.generation === BigInt(input.generation);
     const observing = input.policy.mode === "Observe";
     const phase = phaseAfter(result, { observing, back });
@@ -255,7 +286,7 @@ export class Targets {
     const live = this.#of(key);
     if (result.phase === "Failed" || result.phase === "Pending") {
       for (const fault of result.errors.slice(0, 1)) this.#ports.fault(key, fault);
-      return again(Math.max(200, backoffDelay(retry, live.attempts++, this.#ports.chance)));
+      return again(Math.max(200, backoffDelay(ownBackoff, live.attempts++, this.#ports.chance)));
     }
     live.attempts = 0;
     if (live.status.phase === "Observed") return again(observeAgainMs);
@@ -278,18 +309,14 @@ export class Targets {
       );
     }
     if (memory.rolledBack !== undefined || live.status.phase === "RolledBack") return done;
-    const digest = parseDigest(target.bundle?.digest ?? "");
     if (live.status.health?.status === "Healthy") {
-      if (memory.good !== digest) memories.note(key, { ...memory, good: digest });
+      const good = parseDigest(target.bundle?.digest ?? "");
+      if (memory.good !== good) memories.note(key, { ...memory, good });
       return done;
     }
-    const began = memory.began;
-    const deadline = target.healthDeadline === undefined ? 0 : durationMs(target.healthDeadline);
-    if (!target.mayRollBackLocally || deadline === 0 || BigInt(began?.generation ?? 0) !== target.generation)
-      return done;
-    // The deadline is for a bundle that was never healthy; a later illness is not its fault.
-    if (memory.good === digest || memory.previous === undefined) return done;
-    const rest = (began?.at ?? 0) + deadline - clock.now();
+    const at = rollBackAt(target, memory, live.status);
+    if (at === undefined) return done;
+    const rest = at - clock.now();
     return rest > 0 ? again(rest) : this.#rollBack(key, target);
   }
 
@@ -298,10 +325,7 @@ export class Targets {
     const live = this.#of(key);
     const left = target.bundle?.digest ?? "";
     if (await runsHooks(bundles, left, this.#signal)) {
-      const fault = new Fault("held", {
-        message: "it is past its health deadline, but has hooks: it is not rolled back by itself.",
-      });
-      this.#show(live, { ...live.status, problem: fault });
+      this.#show(live, { ...live.status, problem: hooksHaveRun() });
       return done;
     }
     const rolledBack = { generation: Number(target.generation), at: clock.now() };
@@ -315,11 +339,16 @@ export class Targets {
   async #remove(key: TargetKey, tombstone: Tombstone, signal: AbortSignal): Promise<Outcome> {
     const { applier, following, memories, sink } = this.#ports;
     const live = this.#of(key);
-    this.#show(live, { ...live.status, generation: tombstone.generation, phase: "Removing", problem: undefined });
+    const { generation } = await applier.inventory(key, signal);
+    if (BigInt(generation) > tombstone.generation) {
+      this.#show(live, { ...live.status, phase: "Waiting", problem: olderTombstone(tombstone, generation) });
+      return done;
+    }
+    const { problem } = live.status.phase === "Removing" ? live.status : { problem: undefined };
+    this.#show(live, { ...live.status, generation: tombstone.generation, phase: "Removing", problem });
     const result = await applier.remove(removalOf(tombstone), signal);
     if (!result.done) {
-      const [problem] = result.errors;
-      this.#show(live, { ...live.status, problem });
+      this.#show(live, { ...live.status, problem: result.errors[0] });
       return again(Math.max(500, backoffDelay(removalStepMs, live.attempts++, this.#ports.chance)));
     }
     following.untrack(key);
@@ -340,32 +369,11 @@ export class Targets {
     if (this.#wanted.revision === 0n) return done;
     const live = this.#of(key);
     live.suspects.clear();
-    const problem = new Fault("held", {
-      message: "the desired state does not name this target, and no tombstone lets it go; it is kept as it is.",
-      next: "Name it again, or remove it by name at the hub.",
-    });
     const { generation, digest } = inventory;
-    const status = { ...live.status, generation: BigInt(generation), digest, phase: "Waiting", problem } as const;
+    const kept = { generation: BigInt(generation), digest, phase: "Waiting", problem: notNamed() } as const;
+    const status = { ...live.status, ...kept };
     this.#show(live, withHealth(status, this.#ports.following.health(key), this.#ports.clock.now()));
     return done;
-  }
-
-  /** What the desired state says of the target, in its status. */
-  #describe(live: Live, target: DesiredTarget): void {
-    const { memories } = this.#ports;
-    const memory = memories.get(keyOf(target));
-    const mode = modeOf(target.mode, this.#wanted.clusterMode);
-    const fresh = live.status.generation !== target.generation;
-    const next: TargetStatus = {
-      ...live.status,
-      generation: target.generation,
-      release: target.release?.id ?? "",
-      mode,
-      operation: memory.operation ?? "",
-    };
-    const back = memory.rolledBack !== undefined && BigInt(memory.rolledBack.generation) >= target.generation;
-    const rolledBackFrom = back ? (target.bundle?.digest ?? "") : "";
-    live.status = { ...next, rolledBackFrom, ...(fresh ? { problem: undefined, phase: "Fetching" as const } : {}) };
   }
 
   #failed(key: TargetKey, fault: Fault): void {
@@ -377,14 +385,14 @@ export class Targets {
   }
 
   #show(live: Live, status: TargetStatus): void {
-    live.status = status;
-    this.#ports.sink.status(status);
+    live.status = withSince(status, this.#ports.clock.now());
+    this.#ports.sink.status(live.status);
   }
 
   #of(key: TargetKey): Live {
     const known = this.#live.get(key);
     if (known !== undefined) return known;
-    const made: Live = { status: blankStatus(key), looked: "", suspects: new Set(), attempts: 0 };
+    const made = newLive(key);
     this.#live.set(key, made);
     return made;
   }

@@ -1,5 +1,7 @@
 import { type Fault, type Instant, objectKey, type TargetKey } from "@capstan/proto";
-import type { ApplyResult, ObjectOutcome } from "../apply/model.ts";
+import type { DesiredTarget } from "@capstan/proto/desired";
+import type { ApplyResult, Mode, ObjectOutcome } from "../apply/model.ts";
+import type { TargetMemory } from "../cache/model.ts";
 import type { TargetHealth } from "../health/model.ts";
 import type { TargetPhase, TargetStatus } from "../report/model.ts";
 
@@ -21,6 +23,26 @@ export function blankStatus(target: TargetKey): TargetStatus {
     appliedAt: undefined,
     rolledBackFrom: "",
     operation: "",
+  };
+}
+
+/** The status with what the desired state says of the target; one of a new generation starts afresh. */
+export function described(
+  status: TargetStatus,
+  target: DesiredTarget,
+  { memory, mode }: { readonly memory: TargetMemory; readonly mode: Mode },
+): TargetStatus {
+  const { generation, bundle, release } = target;
+  const back = memory.rolledBack !== undefined && BigInt(memory.rolledBack.generation) >= generation;
+  const fresh = status.generation === generation ? {} : ({ problem: undefined, phase: "Fetching" } as const);
+  return {
+    ...status,
+    ...fresh,
+    generation,
+    release: release?.id ?? "",
+    mode,
+    operation: memory.operation ?? "",
+    rolledBackFrom: back ? (bundle?.digest ?? "") : "",
   };
 }
 
@@ -48,7 +70,8 @@ export function withResult(
   };
 }
 
-function isFinding({ action }: ObjectOutcome): boolean {
+function isFinding({ action, fault }: ObjectOutcome): boolean {
+  if (action === "skipped") return fault !== undefined;
   return action === "failed" || action === "different" || action === "held" || action === "deleting";
 }
 

@@ -9,7 +9,7 @@ export type Gate =
   | { readonly kind: "closed"; readonly fault: Fault; readonly until?: Instant };
 
 /** How long a closed gate waits before it looks again, ms: windows open on minutes. */
-const lookAgainMs = 30_000;
+export const lookAgainMs = 30_000;
 
 /**
  * Argo CD's rule: a deny window that is active closes; where allow windows exist, one of them must be active. An operation
