@@ -1,3 +1,7 @@
+/**
+ * Identity: who may join, renew and connect. The decisions are pure (`enrol`, `renew`, `revoked-keys`, `tokens`); `desk` carries
+ * them out in the order that loses nothing (docs/concepts/identity.md).
+ */
 import type { ClusterId } from "@capstan/proto";
 
 /** A join token as the store keeps it, key `token.<id>`: never the secret itself. */

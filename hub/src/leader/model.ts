@@ -1,3 +1,8 @@
+/**
+ * Leadership: one hub writes at a time. `decide` is pure and goes by this process's own monotonic clock; the keeper carries it out,
+ * and the lease's sequence is the fence of every write (docs/concepts/distribution.md).
+ */
+
 /** One leadership of one hub over one shard. */
 export interface Term {
   readonly shard: string;

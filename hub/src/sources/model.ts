@@ -1,3 +1,7 @@
+/**
+ * Sources: repositories as commits and trees. One mirror a repository whoever uses it; a failing one serves its last good commit,
+ * with the fault and its age beside it. Nothing is checked out (docs/decisions/0014-git-mirrors.md).
+ */
 import type { Branded, Fault, Instant } from "@capstan/proto";
 
 /** One repository whatever way its URL is written: scheme and host in lower case, no user, no `.git`, no `/` at the end. */
