@@ -1,6 +1,7 @@
 /**
- * The cache: the last accepted state and its bundles, as Secrets of the agent's own namespace, so that it goes on with hub and NATS
- * gone. Pieces are written first and are never changed; the head names them and is written last, by compare-and-set.
+ * The cache: the last accepted state and its bundles, as Secrets of the agent's own namespace, so that it goes on with
+ * hub and NATS gone. Pieces are written first and are never changed; the head names them and is written last, by
+ * compare-and-set.
  */
 import type { Digest, Instant } from "@capstan/proto";
 

@@ -1,6 +1,6 @@
 /**
- * The desired state on the agent's side. `intake` asks what it is now, `accept` decides whether it may take the place of the held
- * one, `holder` makes it durable before anything of it is used (docs/concepts/distribution.md).
+ * The desired state on the agent's side. `intake` asks what it is now, `accept` decides whether it may take the place
+ * of the held one, `holder` makes it durable before anything of it is used (docs/concepts/distribution.md).
  */
 import type { Digest, Fault } from "@capstan/proto";
 import type { DesiredState, SignedDesiredState, TargetList } from "@capstan/proto/desired";

@@ -1,6 +1,6 @@
 /**
- * The inventory: what a target owns here. It grows before the first write and shrinks after a confirmed delete, so that nothing
- * that was written is ever forgotten, and nothing is pruned that was not ours.
+ * The inventory: what a target owns here. It grows before the first write and shrinks after a confirmed delete, so that
+ * nothing that was written is ever forgotten, and nothing is pruned that was not ours.
  */
 import type { Instant, TargetKey } from "@capstan/proto";
 import type { ObjectAddress } from "./object.ts";

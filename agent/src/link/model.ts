@@ -1,6 +1,6 @@
 /**
- * The link to the hub, as a machine: state, event and world in, state and effects out (`step`). No sockets, no clocks; the driver
- * is `reconciler.ts` (docs/design/link.md).
+ * The link to the hub, as a machine: state, event and world in, state and effects out (`step`). No sockets, no clocks;
+ * the driver is `reconciler.ts` (docs/design/link.md).
  */
 import type { Fault } from "@capstan/proto";
 import type { Goodbye, Welcome } from "@capstan/proto/agent";

@@ -1,6 +1,7 @@
 /**
- * Keeping targets: for each on its own, `decide` says what to do now (apply, check, hold, rest), `policy` reads the signed policy,
- * `windows` judges the time, and the reconciler asks the apply room. What the state no longer names is kept as it is.
+ * Keeping targets: for each on its own, `decide` says what to do now (apply, check, hold, rest), `policy` reads the
+ * signed policy, `windows` judges the time, and the reconciler asks the apply room. What the state no longer names is
+ * kept as it is.
  */
 import type { TargetKey } from "@capstan/proto";
 import { type DesiredTarget, Mode, type Tombstone } from "@capstan/proto/desired";

@@ -1,6 +1,7 @@
 /**
- * Distribution: what each cluster should hold, written as one signed state a cluster, only after its hello in this term, at a
- * revision that only grows. `assemble` is the decision, `sessions` the live streams (docs/concepts/distribution.md).
+ * Distribution: what each cluster should hold, written as one signed state a cluster, only after its hello in this
+ * term, at a revision that only grows. `assemble` is the decision, `sessions` the live streams
+ * (docs/concepts/distribution.md).
  */
 import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
 import type { DesiredState, Mode } from "@capstan/proto/desired";

@@ -1,7 +1,7 @@
 /**
- * Generators turn an ApplicationSet into Applications: pure, over what has been loaded. `generate.ts` is the way in; what it
- * lacks comes back as `needs`, which the caller loads before it calls again. What fails is named and left out, and the result
- * says whether it is complete: only then may anything be removed (docs/concepts/sets-lanes-releases.md).
+ * Generators turn an ApplicationSet into Applications: pure, over what has been loaded. `generate.ts` is the way in;
+ * what it lacks comes back as `needs`, which the caller loads before it calls again. What fails is named and left out,
+ * and the result says whether it is complete: only then may anything be removed (docs/concepts/sets-lanes-releases.md).
  */
 import type { Fault } from "@capstan/proto";
 import type { Application, ApplicationSet, JsonObject } from "../documents/model.ts";

@@ -1,6 +1,6 @@
 /**
- * Identity: who may join, renew and connect. The decisions are pure (`enrol`, `renew`, `revoked-keys`, `tokens`); `desk` carries
- * them out in the order that loses nothing (docs/concepts/identity.md).
+ * Identity: who may join, renew and connect. The decisions are pure (`enrol`, `renew`, `revoked-keys`, `tokens`);
+ * `desk` carries them out in the order that loses nothing (docs/concepts/identity.md).
  */
 import type { ClusterId } from "@capstan/proto";
 

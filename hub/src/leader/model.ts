@@ -1,6 +1,6 @@
 /**
- * Leadership: one hub writes at a time. `decide` is pure and goes by this process's own monotonic clock; the keeper carries it out,
- * and the lease's sequence is the fence of every write (docs/concepts/distribution.md).
+ * Leadership: one hub writes at a time. `decide` is pure and goes by this process's own monotonic clock; the keeper
+ * carries it out, and the lease's sequence is the fence of every write (docs/concepts/distribution.md).
  */
 
 /** One leadership of one hub over one shard. */

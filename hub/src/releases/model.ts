@@ -1,6 +1,7 @@
 /**
- * Releases: what Git asks of every lane now. One pass an owner (a set or a standalone Application): generate, admit, render, group
- * into lanes. The result goes up to `rollout`, which decides when it moves. What fails keeps what stands (promise 3).
+ * Releases: what Git asks of every lane now. One pass an owner (a set or a standalone Application): generate, admit,
+ * render, group into lanes. The result goes up to `rollout`, which decides when it moves. What fails keeps what stands
+ * (promise 3).
  */
 import type { ClusterId, Digest, Fault, TargetKey } from "@capstan/proto";
 import type { Condition } from "../generators/model.ts";

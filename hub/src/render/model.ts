@@ -1,6 +1,7 @@
 /**
- * Rendering: from sources to a bundle. `plan` finds every file that a render may read without running anything, `key` makes a
- * digest of that, `render` runs the tool, `bundle` makes the bytes. Equal keys have equal bundles (docs/concepts/rendering.md).
+ * Rendering: from sources to a bundle. `plan` finds every file that a render may read without running anything, `key`
+ * makes a digest of that, `render` runs the tool, `bundle` makes the bytes. Equal keys have equal bundles
+ * (docs/concepts/rendering.md).
  */
 import type { Branded, Digest, ObjectRef } from "@capstan/proto";
 import type { ApplicationSource, JsonObject } from "../documents/model.ts";

@@ -1,6 +1,6 @@
 /**
- * Sources: repositories as commits and trees. One mirror a repository whoever uses it; a failing one serves its last good commit,
- * with the fault and its age beside it. Nothing is checked out (docs/decisions/0014-git-mirrors.md).
+ * Sources: repositories as commits and trees. One mirror a repository whoever uses it; a failing one serves its last
+ * good commit, with the fault and its age beside it. Nothing is checked out (docs/decisions/0014-git-mirrors.md).
  */
 import type { Branded, Fault, Instant } from "@capstan/proto";
 

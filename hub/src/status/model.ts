@@ -1,6 +1,6 @@
 /**
- * Status: what agents said last, folded by target and cluster. It stands below `rollout`, so that reports come back without a
- * circle. It holds nothing of single objects: memory is bounded by targets (docs/concepts/status.md).
+ * Status: what agents said last, folded by target and cluster. It stands below `rollout`, so that reports come back
+ * without a circle. It holds nothing of single objects: memory is bounded by targets (docs/concepts/status.md).
  */
 import type { ClusterId, Instant, TargetKey } from "@capstan/proto";
 import type { Problem, TargetReport } from "@capstan/proto/agent";

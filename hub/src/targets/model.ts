@@ -1,6 +1,7 @@
 /**
- * Targets: one application on one cluster. Here stands what a target is (`model`), where it goes (`destination`), which lane it
- * belongs to (`lanes`), how it is applied (`policy`), and what of it is content, so that a change of it moves it (`content`).
+ * Targets: one application on one cluster. Here stands what a target is (`model`), where it goes (`destination`), which
+ * lane it belongs to (`lanes`), how it is applied (`policy`), and what of it is content, so that a change of it moves
+ * it (`content`).
  */
 import type { ClusterId, Fault, TargetKey } from "@capstan/proto";
 import type { Application } from "../documents/model.ts";
