@@ -68,3 +68,10 @@ test("nobody is called offline by a hub that has just begun to listen", () => {
   assert.equal(isOffline(500_000, { ...at, now: 1_000_000 + times.graceMs + times.offlineAfterMs }), true);
   assert.equal(isOffline(1_050_000, { ...at, now: 1_060_000 }), false);
 });
+
+test("heartbeats are whole milliseconds for every size of a fleet", () => {
+  const odd = Array.from({ length: 10_000 }, (_, size) => staleness(size)).filter(
+    ({ heartbeatMs }) => !Number.isInteger(heartbeatMs),
+  );
+  assert.deepEqual(odd, []);
+});

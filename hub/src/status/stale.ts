@@ -12,7 +12,8 @@ export interface Staleness {
  * Three missed ones mean offline; nobody is called offline in the first 120 s of a hub.
  */
 export function staleness(clusters: number): Staleness {
-  const heartbeatMs = Math.max(10_000, (clusters / 50) * 1000);
+  // Whole milliseconds: the wire takes nothing else.
+  const heartbeatMs = Math.max(10_000, clusters * 20);
   return { heartbeatMs, offlineAfterMs: 3 * heartbeatMs, graceMs: 120_000 };
 }
 
