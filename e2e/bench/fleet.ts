@@ -189,7 +189,7 @@ function documents(clusters: readonly string[]): string {
   return clusters
     .map((id, index) => {
       const env = index % 10 === 0 ? "staging" : "prod";
-      return `apiVersion: capstan.dev/v1\nkind: Cluster\nmetadata:\n  name: ${id}\n  labels:\n    env: ${env}\n    number: n${index}\n`;
+      return `apiVersion: capstan.dev/v1\nkind: Cluster\nmetadata:\n  name: ${id}\n  labels:\n    env: ${env}\n    number: n${index}\n    variant: v${index % 10}\n`;
     })
     .join("---\n");
 }

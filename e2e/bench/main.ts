@@ -10,6 +10,10 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   "one-of-many": () => import("./one-of-many.ts"),
   restart: () => import("./restart.ts"),
   status: () => import("./status.ts"),
+  "hub-size": () => import("./hub-size.ts"),
+  helm: () => import("./helm.ts"),
+  "push-to-applied": () => import("./push-to-applied.ts"),
+  "agent-rss": () => import("./agent-rss.ts"),
 };
 const exitCodes = { met: 0, notMet: 1, failed: 2, usage: 64 } as const;
 

@@ -1,3 +1,4 @@
+import type { SimulatedAgents } from "../world/simulated-agents.ts";
 import { notYet, until } from "../world/wait.ts";
 import { atMost, type Bench, figure, quantile } from "./bench.ts";
 import { BenchFleet, knob } from "./fleet.ts";
@@ -41,10 +42,15 @@ export const bench: Bench = {
       atMost(20, { name: "95 % of the agents back", value: most, unit: "s" }),
       atMost(45, { name: "all back, and a full view", value: whole, unit: "s" }),
       atMost(5, { name: "sessions tried by one agent, most", value: quantile(attempts, 1), unit: "" }),
+      figure({ name: "sessions given up unanswered", value: unanswered(herd), unit: "" }),
       figure({ name: "the next commit held, last", value: quantile(times, 1), unit: "ms" }),
     ];
   },
 };
+
+function unanswered(herd: SimulatedAgents): number {
+  return [...herd.all()].reduce((sum, agent) => sum + agent.unanswered, 0);
+}
 
 /** Clusters that a person sees as connected, with the revision that they should hold. */
 async function seen(fleet: BenchFleet): Promise<number> {

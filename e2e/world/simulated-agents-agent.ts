@@ -58,6 +58,8 @@ export interface AgentIdentity {
 const healthy: Fate = { afterMs: 0, phase: Phase.DONE, health: Health.HEALTHY };
 const backoff = { base: 500, factor: 2, cap: 15_000 };
 const enrolTries = 5;
+/** A session that is not welcomed for so long, in ms, is given up, as a real agent does. */
+const welcomePatience = 10_000;
 
 /** One agent without a cluster: real keys, a real session and a real NATS connection, and nothing behind them. */
 export class SimulatedAgent {
@@ -83,6 +85,10 @@ export class SimulatedAgent {
   connected = false;
   /** Sessions tried so far. */
   attempts = 0;
+  /** Why its last session ended. */
+  lastEnd = "";
+  /** Sessions given up because no welcome came. */
+  unanswered = 0;
 
   constructor(init: { readonly cluster: string; readonly hub: string; readonly behaviour: Behaviour }) {
     this.cluster = init.cluster;
@@ -169,19 +175,26 @@ export class SimulatedAgent {
     const stream = client.makeBidiStreamRequest(path, write, read, new Metadata(), {});
     this.#stream = stream;
     let over = false;
-    const ended = (retryAfterMs: number) => {
+    const ended = (retryAfterMs: number, why: string) => {
       if (over) return;
+      this.lastEnd = why;
       over = true;
       this.#over();
       const wait = backoffDelay(backoff, this.#failed++, Math.random);
       this.#after(Math.max(retryAfterMs, wait), () => this.#dial(identity));
     };
     stream.on("data", (message: ConnectResponse) => {
-      if (message.message.case === "goodbye") ended(message.message.value.retryAfterMs);
+      const { case: kind, value } = message.message;
+      if (kind === "goodbye") ended(value.retryAfterMs, `${value.code}: ${value.message}`);
       else if (!over) this.#heard(message);
     });
-    stream.on("error", () => ended(0));
-    stream.on("end", () => ended(0));
+    stream.on("error", (error: Error) => ended(0, error.message));
+    stream.on("end", () => ended(0, "the hub ended the stream"));
+    this.#after(welcomePatience, () => {
+      if (over || this.connected || this.#stream !== stream) return;
+      this.unanswered += 1;
+      ended(0, "no welcome");
+    });
     this.#hello();
   }
 
