@@ -13,7 +13,7 @@ import { type Calls, checkEtag } from "./call.ts";
 import { page } from "./page.ts";
 import type { GuardView } from "./port.ts";
 import { masked } from "./read-mask.ts";
-import { type Served, serve } from "./service.ts";
+import { type Implementation, type Served, serve } from "./service.ts";
 import { type ClusterSources, clusterView, etagOf, heldDeletion, modeFromWire } from "./views.ts";
 import { type Watched, watch } from "./watch.ts";
 
@@ -41,14 +41,27 @@ export interface FleetServiceOptions extends ClusterSources {
 
 /** `FleetService`. */
 export function fleetService(options: FleetServiceOptions): Served {
-  const { calls, clock, clusters, desk, guard } = options;
-  const shown = (id: ClusterId): ClusterMessage => {
-    const record = clusters.record(id);
-    if (record === undefined) throw unknown(id);
-    return clusterView(record, options);
-  };
-  const asOf = () => timestampFromMs(clock.now());
   return serve(FleetService, {
+    ...lookCalls(options),
+    ...changeCalls(options),
+    ...endCalls(options),
+    ...deletionCalls(options),
+  });
+}
+
+type Methods = Implementation<typeof FleetService>;
+
+function shown(id: ClusterId, options: FleetServiceOptions): ClusterMessage {
+  const record = options.clusters.record(id);
+  if (record === undefined) throw unknown(id);
+  return clusterView(record, options);
+}
+
+function lookCalls(
+  options: FleetServiceOptions,
+): Pick<Methods, "getFleetStatus" | "listClusters" | "getCluster" | "watchClusters"> {
+  const { calls, clock, clusters } = options;
+  return {
     async getFleetStatus(_request, context) {
       calls.look(context, "fleet.status", "fleet");
       return options.summary();
@@ -59,12 +72,12 @@ export function fleetService(options: FleetServiceOptions): Served {
       const { items, nextPageToken, total } = page(all, ({ id, labels }) => ({ id, labels, cluster: id }), list);
       return {
         clusters: masked(ClusterSchema, items, list),
-        result: create(ListResultSchema, { nextPageToken, total, asOf: asOf() }),
+        result: create(ListResultSchema, { nextPageToken, total, asOf: timestampFromMs(clock.now()) }),
       };
     },
     async getCluster({ id }, context) {
       calls.look(context, "cluster.get", `cluster/${id}`);
-      return { cluster: shown(parseClusterId(id)) };
+      return { cluster: shown(parseClusterId(id), options) };
     },
     async *watchClusters({ options: watching }, context) {
       calls.look(context, "cluster.watch", "cluster");
@@ -78,6 +91,12 @@ export function fleetService(options: FleetServiceOptions): Served {
         };
       }
     },
+  };
+}
+
+function changeCalls(options: FleetServiceOptions): Pick<Methods, "addCluster" | "updateCluster"> {
+  const { calls, clusters, desk } = options;
+  return {
     async addCluster({ id, labels, annotations, mode, ttl, change }, context) {
       const cluster = parseClusterId(id);
       const mutation = { action: "cluster.add", resource: `cluster/${cluster}`, change };
@@ -90,7 +109,7 @@ export function fleetService(options: FleetServiceOptions): Served {
         const wish = { ttl: ttl === undefined ? undefined : durationMs(ttl), by: name };
         const token = await desk.joinToken(cluster, wish, signal);
         return {
-          cluster: shown(cluster),
+          cluster: shown(cluster, options),
           token: token.text,
           expiresAt: timestampFromMs(token.expiresAt),
           hubEndpoints: [...options.endpoints],
@@ -105,7 +124,10 @@ export function fleetService(options: FleetServiceOptions): Served {
         if (record === undefined) throw unknown(cluster);
         checkEtag(change, etagOf(record), `cluster ${cluster}`);
         if (change?.dryRun === true) {
-          return { cluster: shown(cluster), effects: [...(await options.effects(cluster, labels, context.signal))] };
+          return {
+            cluster: shown(cluster, options),
+            effects: [...(await options.effects(cluster, labels, context.signal))],
+          };
         }
         const asked = modeFromWire(mode);
         await clusters.edit(
@@ -118,24 +140,30 @@ export function fleetService(options: FleetServiceOptions): Served {
           },
           signal,
         );
-        return { cluster: shown(cluster) };
+        return { cluster: shown(cluster, options) };
       });
     },
+  };
+}
+
+function endCalls(options: FleetServiceOptions): Pick<Methods, "revokeCluster" | "removeCluster" | "admitCluster"> {
+  const { calls, clusters } = options;
+  return {
     async revokeCluster({ id, change }, context) {
       const cluster = parseClusterId(id);
       const mutation = { action: "cluster.revoke", resource: `cluster/${cluster}`, change };
       return calls.change(context, mutation, async ({ name }, signal) => {
-        const before = shown(cluster);
+        const before = shown(cluster, options);
         if (change?.dryRun === true) return { cluster: before };
         await options.revoke(cluster, { by: name, reason: change?.reason ?? "" }, signal);
-        return { cluster: shown(cluster) };
+        return { cluster: shown(cluster, options) };
       });
     },
     async removeCluster({ id, change }, context) {
       const cluster = parseClusterId(id);
       const mutation = { action: "cluster.remove", resource: `cluster/${cluster}`, change };
       return calls.change(context, mutation, async (_caller, signal) => {
-        const { declaredIn } = shown(cluster);
+        const { declaredIn } = shown(cluster, options);
         if (declaredIn !== "" && declaredIn !== "cli") {
           throw new Fault("conflict", {
             message: `cluster ${cluster} is declared in ${declaredIn}.`,
@@ -152,15 +180,21 @@ export function fleetService(options: FleetServiceOptions): Served {
       const mutation = { action: "cluster.admit", resource: `cluster/${cluster}`, change };
       return calls.change(context, mutation, async (_caller, signal) => {
         if (change?.dryRun !== true) await clusters.admit(cluster, incarnation, signal);
-        return { cluster: shown(cluster) };
+        return { cluster: shown(cluster, options) };
       });
     },
+  };
+}
+
+function deletionCalls(options: FleetServiceOptions): Pick<Methods, "listDeletions" | "approveDeletion"> {
+  const { calls, clock, guard } = options;
+  return {
     async listDeletions({ options: list }, context) {
       calls.look(context, "deletion.list", "deletion");
       const { items, nextPageToken, total } = page(guard.lists(), ({ digest }) => ({ id: digest }), list);
       return {
         deletions: masked(HeldDeletionSchema, items.map(heldDeletion), list),
-        result: create(ListResultSchema, { nextPageToken, total, asOf: asOf() }),
+        result: create(ListResultSchema, { nextPageToken, total, asOf: timestampFromMs(clock.now()) }),
       };
     },
     async approveDeletion({ id, change }, context) {
@@ -177,7 +211,7 @@ export function fleetService(options: FleetServiceOptions): Served {
         };
       });
     },
-  });
+  };
 }
 
 function unknown(id: string): Fault {

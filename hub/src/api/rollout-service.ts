@@ -36,26 +36,17 @@ export function rolloutService(options: PeopleCalls): Served {
 }
 
 /** Its calls. */
-export function rolloutCalls({ calls, world, sight }: PeopleCalls): Implementation<typeof RolloutService> {
-  const act = async (
-    context: CallContext,
-    { id, change, name }: { readonly id: string; readonly change: Change | undefined; readonly name: string },
-    verb: Parameters<World["rollouts"]["act"]>[1],
-  ) => {
-    const found = findRun(id, sight.now());
-    const mutation = { action: `rollout.${name}`, resource: `rollout/${found.run.plan.run}`, change };
-    return calls.change(context, mutation, async (caller, signal) => {
-      checkEtag(change, rolloutEtag(found.run), `rollout ${found.run.plan.run}`);
-      expectNewest(found);
-      const intent = { actor: caller.name, reason: change?.reason ?? "" };
-      if (change?.dryRun === true) {
-        const { state } = verb(found.run, { ...intent, now: world.clock.now() });
-        return { rollout: shown({ ...found, run: state }, sight.now()) };
-      }
-      const run = await world.rollouts.act(found.key, verb, intent, signal);
-      return { rollout: shownAfter(found.key, run, sight) };
-    });
-  };
+export function rolloutCalls(people: PeopleCalls): Implementation<typeof RolloutService> {
+  return { ...lookCalls(people), ...verbCalls(people), ...laneCalls(people) };
+}
+
+type Methods = Implementation<typeof RolloutService>;
+
+function lookCalls({
+  calls,
+  world,
+  sight,
+}: PeopleCalls): Pick<Methods, "listRollouts" | "getRollout" | "watchRollouts"> {
   return {
     async listRollouts({ options, lane, all }, context) {
       calls.look(context, "rollout.list", "rollout");
@@ -87,6 +78,34 @@ export function rolloutCalls({ calls, world, sight }: PeopleCalls): Implementati
         yield { type, token, ...(rollout === undefined ? {} : { rollout }) };
       }
     },
+  };
+}
+
+function verbCalls({
+  calls,
+  world,
+  sight,
+}: PeopleCalls): Pick<Methods, "pauseRollout" | "resumeRollout" | "abortRollout" | "retryRollout"> {
+  const act = async (
+    context: CallContext,
+    { id, change, name }: { readonly id: string; readonly change: Change | undefined; readonly name: string },
+    verb: Parameters<World["rollouts"]["act"]>[1],
+  ) => {
+    const found = findRun(id, sight.now());
+    const mutation = { action: `rollout.${name}`, resource: `rollout/${found.run.plan.run}`, change };
+    return calls.change(context, mutation, async (caller, signal) => {
+      checkEtag(change, rolloutEtag(found.run), `rollout ${found.run.plan.run}`);
+      expectNewest(found);
+      const intent = { actor: caller.name, reason: change?.reason ?? "" };
+      if (change?.dryRun === true) {
+        const { state } = verb(found.run, { ...intent, now: world.clock.now() });
+        return { rollout: shown({ ...found, run: state }, sight.now()) };
+      }
+      const run = await world.rollouts.act(found.key, verb, intent, signal);
+      return { rollout: shownAfter(found.key, run, sight) };
+    });
+  };
+  return {
     pauseRollout: async ({ id, change }, context) => act(context, { id, change, name: "pause" }, pause),
     resumeRollout: async ({ id, change }, context) => act(context, { id, change, name: "resume" }, resume),
     abortRollout: async ({ id, change }, context) => act(context, { id, change, name: "abort" }, abort),
@@ -99,6 +118,11 @@ export function rolloutCalls({ calls, world, sight }: PeopleCalls): Implementati
         return { state: second.state, transitions: [...first.transitions, ...second.transitions] };
       });
     },
+  };
+}
+
+function laneCalls({ calls, world, sight }: PeopleCalls): Pick<Methods, "rollBack" | "unpinLane"> {
+  return {
     async rollBack({ lane, release, scope, change }, context) {
       const found = findRun(lane, sight.now());
       const mutation = { action: "rollout.rollback", resource: `rollout/${found.run.plan.run}`, change };

@@ -17,7 +17,7 @@ import type { Calls } from "./call.ts";
 import { page } from "./page.ts";
 import type { PeopleView } from "./port.ts";
 import { masked } from "./read-mask.ts";
-import { type Served, serve } from "./service.ts";
+import { type Implementation, type Served, serve } from "./service.ts";
 
 /** What the system's service needs. */
 export interface SystemServiceOptions {
@@ -40,8 +40,14 @@ const looking =
 
 /** `SystemService`. */
 export function systemService(options: SystemServiceOptions): Served {
-  const { calls, authorise, clock, people } = options;
-  return serve(SystemService, {
+  return serve(SystemService, { ...selfCalls(options), ...tokenCalls(options), ...fleetCalls(options) });
+}
+
+type Methods = Implementation<typeof SystemService>;
+
+function selfCalls(options: SystemServiceOptions): Pick<Methods, "getHub" | "whoAmI" | "canI"> {
+  const { authorise } = options;
+  return {
     async getHub(_request, context) {
       // Also a hub that stands by says so.
       authorise(context, { action: "hub.get", resource: "hub", project: "", mutates: false });
@@ -64,6 +70,12 @@ export function systemService(options: SystemServiceOptions): Served {
         return { allowed: false, rule: fault.message };
       }
     },
+  };
+}
+
+function tokenCalls(options: SystemServiceOptions): Pick<Methods, "createToken" | "listTokens" | "revokeToken"> {
+  const { calls, clock, people } = options;
+  return {
     async createToken({ name, role, ttl, change }, context) {
       const mutation = { action: "token.create", resource: `token/${name}`, change };
       return calls.change(context, mutation, async (_caller, signal) => {
@@ -102,6 +114,12 @@ export function systemService(options: SystemServiceOptions): Served {
         },
       );
     },
+  };
+}
+
+function fleetCalls(options: SystemServiceOptions): Pick<Methods, "listAudit" | "endRebuild"> {
+  const { calls, clock } = options;
+  return {
     async listAudit({ options: list, actor }, context) {
       calls.look(context, "audit.list", "audit");
       const { entries, intact } = await options.audit(context.signal);
@@ -118,7 +136,7 @@ export function systemService(options: SystemServiceOptions): Served {
         return { lanes: change?.dryRun === true ? [] : [...(await options.endRebuild(signal))] };
       });
     },
-  });
+  };
 }
 
 function tokenView({ id, name, roles: own, madeAt, expiresAt }: PersonToken): TokenView {
