@@ -37,6 +37,7 @@ describe("the grammar", () => {
     const { code, out } = await run("");
     assert.equal(code, 0);
     assert.match(out, /Exit codes: 0 done, 1 differences/);
+    assert.equal((await run("help cluster add")).out, (await run("cluster add --help")).out);
     for (const { words, examples } of verbs) {
       const help = await run(`${words} --help`);
       assert.equal(help.code, 0, words);
@@ -307,6 +308,8 @@ describe("following a rollout", () => {
       found.out,
       /team:web goes back to - on 2 clusters[^]*capstan rollout unpin team:web[^]*Succeeded .* 2\/2 clusters/,
     );
+    const dry = await run("rollout rollback web --scope all --dry-run", rollouts([]));
+    assert.match(dry.out, /would go back from - to what each cluster held before, on 2 clusters \(scope all\)/);
     assert.equal((await run("rollout rollback web --scope most", rollouts([]))).code, 64);
   });
 });

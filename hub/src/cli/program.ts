@@ -48,7 +48,9 @@ export async function runProgram(args: readonly string[], ports: CliPorts, signa
     return exit.done;
   }
   try {
-    await program.parseAsync([...args], { from: "user" });
+    // `help cluster add` is what many type first.
+    const words = args[0] === "help" ? [...args.slice(1), "--help"] : [...args];
+    await program.parseAsync(words, { from: "user" });
     return code;
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exit.done : exit.usage;

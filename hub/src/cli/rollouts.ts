@@ -11,9 +11,10 @@ import { asOf, dataOf } from "./answer.ts";
 import { allPages, type Call } from "./call.ts";
 import { exit } from "./exit.ts";
 import { explain } from "./explain.ts";
+import { counted } from "./look.ts";
 import { releaseText } from "./names.ts";
 import type { HubClient } from "./port.ts";
-import { rolloutColumns, rolloutScreen } from "./screens/rollout.ts";
+import { rollbackPreview, rolloutColumns, rolloutScreen, wholeProgress } from "./screens/rollout.ts";
 import { table } from "./table.ts";
 import { changeFlags, type Flag, flag, listFlags, type Verb } from "./verb.ts";
 import { followRollout } from "./watching.ts";
@@ -202,15 +203,17 @@ async function rollBack(call: Call): Promise<number> {
   const request = { lane, release: call.text("to") ?? "", scope, change: call.change() };
   const done = await hub.rollouts.rollBack(request, call.signal);
   const rollout = known(done.rollout, lane);
-  const count = rollout.stages.reduce((sum, { clusters }) => sum + clusters.length, 0);
   const would = call.flag("dryRun");
+  const { total } = wholeProgress(rollout);
+  const back = `${rollout.lane} goes back to ${releaseText(rollout.release)} on ${counted(total, "cluster")}`;
   call.show({
-    text: () => [
-      `${rollout.lane} ${would ? "would go" : "goes"} back to ${releaseText(rollout.release)} on ${count} ${count === 1 ? "cluster" : "clusters"}${would ? "" : ` (rollout ${rollout.id})`}`,
-      ...(would
-        ? ["nothing was changed (--dry-run)"]
-        : [`it is pinned there; let Git lead again: capstan rollout unpin ${rollout.lane}`]),
-    ],
+    text: () =>
+      would
+        ? rollbackPreview(rollout, word, request.release)
+        : [
+            `${back} (rollout ${rollout.id})`,
+            `it is pinned there; let Git lead again: capstan rollout unpin ${rollout.lane}`,
+          ],
     data: dataOf(RollBackResponseSchema, done),
     names: [`rollout/${rollout.id}`],
   });

@@ -36,7 +36,13 @@ export const servingVerbs: readonly Verb[] = [
     flags: configFlags,
     examples: ["hub serve -f capstan.yaml", "hub serve --data /var/lib/capstan --set listen.names=hub.example.com"],
     run: async (call) => {
-      await call.ports.serve(await configOf(call), call.signal);
+      const { serve, screen } = call.ports;
+      await serve(await configOf(call), call.signal).catch((thrown: unknown) => {
+        const fault = Fault.from(thrown);
+        // A server's own fault goes to its log whole; nobody sits before it to be told a next step.
+        if (fault.code === "internal" && fault.cause instanceof Error) screen.err(`${fault.cause.stack}\n`);
+        throw fault;
+      });
       return exit.done;
     },
   },

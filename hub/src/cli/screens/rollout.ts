@@ -1,12 +1,13 @@
 import type { RolloutClusterView, RolloutView, StageView } from "@capstan/proto/rollout";
 import { ageCell, clockText, msOf, sinceText } from "../age.ts";
-import { type Look, toned, wrapped } from "../look.ts";
+import { counted, type Look, toned, wrapped } from "../look.ts";
 import { beyondState, releaseCell, releaseText } from "../names.ts";
 import { type Column, table } from "../table.ts";
 import { stateTone } from "../words.ts";
 
 const clustersShown = 12;
 const settled = ["Done", "Removed", "Skipped", "RolledBack", "Superseded"];
+const overStages = ["Succeeded", "Failed", "Skipped", "Aborted"];
 const notStarted = ["Pending", "Waiting"];
 
 /** Clusters of a run or a stage by what matters. */
@@ -83,6 +84,27 @@ export function rolloutScreen(rollout: RolloutView, look: Look): string[] {
   ];
 }
 
+/**
+ * What a rollback would do, from the run that it would take back: the hub tells that run for a dry run. Without `to`,
+ * each cluster goes to what it held before.
+ */
+export function rollbackPreview(rollout: RolloutView, scope: string, to: string): string[] {
+  const { lane, release, previous, stages } = rollout;
+  const open = stages.find(({ state }) => !overStages.includes(state));
+  const clusters = (scope === "stage" ? (open?.clusters ?? []) : stages.flatMap((stage) => stage.clusters)).filter(
+    ({ state }) => {
+      if (scope === "failed") return state === "Failed";
+      return scope === "all" || !notStarted.includes(state);
+    },
+  );
+  const before = previous === undefined ? "what each cluster held before" : releaseText(previous);
+  const goal = to === "" ? before : `release ${to}`;
+  return [
+    `${lane} would go back from ${releaseText(release)} to ${goal}, on ${counted(clusters.length, "cluster")} (scope ${scope})`,
+    "nothing was changed (--dry-run)",
+  ];
+}
+
 /** One line on where a run stands, for a log that grows. */
 export function progressLine(rollout: RolloutView, look: Look): string {
   const { failed, deferred } = wholeProgress(rollout);
@@ -130,8 +152,7 @@ function clusterLines(stages: readonly StageView[], look: Look): string[] {
 }
 
 function stageCell({ stages, state }: RolloutView): string {
-  const over = ["Succeeded", "Failed", "Skipped", "Aborted"];
-  const at = stages.findIndex((stage) => !over.includes(stage.state));
+  const at = stages.findIndex((stage) => !overStages.includes(stage.state));
   if (at < 0) return stages.length === 0 || state === "Planned" ? "-" : `${stages.length}/${stages.length}`;
   return `${at + 1}/${stages.length} ${stages[at]?.name ?? ""}`;
 }
