@@ -15,7 +15,12 @@ export async function connectHubStore(hub: HubProcess): Promise<NatsConnection> 
 }
 
 /** Connects with a credentials file's content, and connects again for ever; with the CA of a server that speaks TLS. */
-export function connectAs(server: string, credentials: Uint8Array, ca?: string): Promise<NatsConnection> {
+export function connectAs(
+  server: string,
+  credentials: Uint8Array,
+  ca?: string,
+  inboxPrefix?: string,
+): Promise<NatsConnection> {
   return connect({
     servers: server,
     authenticator: credsAuthenticator(credentials),
@@ -24,7 +29,13 @@ export function connectAs(server: string, credentials: Uint8Array, ca?: string):
     reconnectJitter: 0,
     reconnectJitterTLS: 0,
     ...(ca === undefined ? {} : { tls: { ca } }),
+    ...(inboxPrefix === undefined ? {} : { inboxPrefix }),
   });
+}
+
+/** A credentials file's content from a user's JWT and seed. */
+export function credentialsText(jwt: string, seed: string): Uint8Array {
+  return fmtCreds(jwt, fromSeed(new TextEncoder().encode(seed.trim())));
 }
 
 async function keyPair(file: string): Promise<KeyPair> {
