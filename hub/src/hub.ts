@@ -1,79 +1,32 @@
-import { type Chance, type Clock, type ClusterId, Fault, faultText, Notice, parseTargetKey } from "@capstan/proto";
-import type { AgentEvent, ConnectRequest, Hello, Facts as WireFacts } from "@capstan/proto/agent";
+import { type ClusterId, Fault, faultText, Notice } from "@capstan/proto";
+import type { AgentEvent, ConnectRequest } from "@capstan/proto/agent";
 import { documentedClusters } from "./clusters/documented.ts";
-import type { ClusterFacts } from "./clusters/model.ts";
-import type { ClusterRecordStore } from "./clusters/port.ts";
-import { ClustersReconciler } from "./clusters/reconciler.ts";
-import type { HubConfig } from "./config/compile.ts";
-import type { BundleVault, DesiredCrypto, DesiredStore } from "./distribution/port.ts";
-import { DistributionReconciler } from "./distribution/reconciler.ts";
-import { Sessions, type ToAgent } from "./distribution/sessions.ts";
-import { assertShallow } from "./documents/chain.ts";
-import type { Application, ApplicationSet, AppProject, Document } from "./documents/model.ts";
-import type { DocumentStore, RootReader } from "./documents/port.ts";
-import { DocumentsReconciler } from "./documents/reconciler.ts";
-import { asApplication, asApplicationSet, asAppProject } from "./documents/views.ts";
-import { GuardKeeper } from "./guard/keeper.ts";
-import { defaultLimits, type SetGuard } from "./guard/model.ts";
-import type { GuardStore } from "./guard/port.ts";
-import { type DeskOptions, IdentityDesk } from "./identity/desk.ts";
-import type { IdentityStore, PeerIdentity } from "./identity/port.ts";
+import type { ClustersReconciler } from "./clusters/reconciler.ts";
+import type { DistributionReconciler } from "./distribution/reconciler.ts";
+import type { Sessions, ToAgent } from "./distribution/sessions.ts";
+import type { DocumentsReconciler } from "./documents/reconciler.ts";
+import type { GuardKeeper } from "./guard/keeper.ts";
+import type { IdentityDesk } from "./identity/desk.ts";
+import type { PeerIdentity } from "./identity/port.ts";
 import type { Term } from "./leader/model.ts";
-import { permitsDocument } from "./projects/documents.ts";
-import type { OwnerState } from "./releases/model.ts";
-import type { Generate, Renderer, RenderMemory } from "./releases/port.ts";
-import { ReleasesReconciler } from "./releases/reconciler.ts";
-import { adjustments } from "./releases/windows.ts";
+import type { ReleasesReconciler } from "./releases/reconciler.ts";
 import { splitLane } from "./rollout/facts.ts";
-import { type LaneKey, type RunState, type Transition } from "./rollout/model.ts";
-import type { RolloutStore } from "./rollout/port.ts";
-import { RolloutReconciler } from "./rollout/reconciler.ts";
-import { fleetStrategy } from "./rollout/strategy.ts";
-import type { Sources } from "./sources/port.ts";
+import type { LaneKey } from "./rollout/model.ts";
+import type { RolloutReconciler } from "./rollout/reconciler.ts";
 import { parseRepository } from "./sources/repository.ts";
-import type { StatusStore } from "./status/port.ts";
-import { StatusReconciler } from "./status/reconciler.ts";
-import { staleness } from "./status/stale.ts";
-import type { FleetNotes, Hints, Memory } from "./store/port.ts";
+import type { StatusReconciler } from "./status/reconciler.ts";
 import { type Rebuild, RebuildKeeper } from "./store/rebuild.ts";
-import { wireMode } from "./targets/policy.ts";
-
-/** Everything that the hub needs of the world; `main` makes them, tests fake them. */
-export interface HubPorts {
-  readonly clock: Clock;
-  readonly chance: Chance;
-  readonly version: string;
-  readonly fleet: string;
-  readonly config: HubConfig;
-  readonly sources: Sources;
-  readonly roots: RootReader;
-  readonly generate: Generate;
-  readonly renderer: Renderer;
-  readonly crypto: DesiredCrypto;
-  readonly vault: BundleVault;
-  readonly hints: Hints;
-  readonly memory: Memory;
-  /** Identities; made before the hub, for NATS' own accounts come from there. */
-  readonly desk: DeskPorts;
-  readonly stores: {
-    readonly identity: IdentityStore;
-    readonly desired: DesiredStore;
-    readonly status: StatusStore;
-    readonly clusters: ClusterRecordStore;
-    readonly documents: DocumentStore;
-    readonly renders: RenderMemory;
-    readonly rollouts: RolloutStore;
-    readonly guard: GuardStore;
-    readonly notes: FleetNotes;
-  };
-  log(level: "info" | "warn" | "error", message: string, fields?: Readonly<Record<string, unknown>>): void;
-}
-
-/** What the identity desk is made of, besides what the hub gives it. */
-export type DeskPorts = Pick<DeskOptions, "authority" | "signer" | "users" | "crypto" | "endpoints">;
+import { makeDistribution } from "./wiring/distribution.ts";
+import { makeDocuments } from "./wiring/documents.ts";
+import { makeClusters, makeDesk, makeStatus } from "./wiring/identity.ts";
+import type { HubPorts } from "./wiring/ports.ts";
+import { makeReleases } from "./wiring/releases.ts";
+import { makeGuard, makeRollouts } from "./wiring/rollouts.ts";
+import type { Rooms, Wiring } from "./wiring/rooms.ts";
+import { makeSessions } from "./wiring/sessions.ts";
 
 /** Wires the rooms. Constructing starts nothing; `lead` runs one term, `follow` what a standby does too. */
-export class Hub {
+export class Hub implements Rooms {
   readonly ports: HubPorts;
   readonly clusters: ClustersReconciler;
   readonly documents: DocumentsReconciler;
@@ -97,16 +50,37 @@ export class Hub {
     this.ports = ports;
     const { clock, memory, stores } = ports;
     this.#rebuild = new RebuildKeeper({ notes: stores.notes, memory, clock });
-    this.desk = this.#makeDesk();
-    this.clusters = this.#makeClusters();
-    this.status = this.#makeStatus();
-    this.distribution = this.#makeDistribution();
-    this.guard = this.#makeGuard();
-    this.rollouts = this.#makeRollouts();
-    this.releases = this.#makeReleases();
-    this.documents = this.#makeDocuments();
-    this.sessions = this.#makeSessions();
+    const at = this.#wiring();
+    this.desk = makeDesk(at);
+    this.clusters = makeClusters(at);
+    this.status = makeStatus(at);
+    this.distribution = makeDistribution(at);
+    this.guard = makeGuard(at);
+    this.rollouts = makeRollouts(at);
+    this.releases = makeReleases(at);
+    this.documents = makeDocuments(at);
+    this.sessions = makeSessions(at);
     this.#wire();
+  }
+
+  #wiring(): Wiring {
+    return {
+      ports: this.ports,
+      rooms: this,
+      isLeading: () => this.#term !== undefined,
+      rebuilding: () => this.#rebuild.current,
+      listeningSince: () => this.#listeningSince,
+      owners: () => this.#owners(),
+      documented: () => this.#documented(),
+      documentsChanged: () => {
+        this.#documentedMade = undefined;
+      },
+      clusterChanged: (id) => this.#clusterChanged(id),
+      tlsKeyOf: (cluster) => this.#peers.get(cluster),
+      touch: () => this.#touch(),
+      hash: (text) => this.ports.crypto.sha256(new TextEncoder().encode(text)),
+      logFault: (where, fault) => this.#logFault(where, fault),
+    };
   }
 
   /** The term, while this hub leads. */
@@ -236,30 +210,6 @@ export class Hub {
     this.#leadership.tell();
   }
 
-  #makeDesk(): IdentityDesk {
-    const { clock, config, stores, desk } = this.ports;
-    return new IdentityDesk({
-      ...desk,
-      clock,
-      times: config.identity,
-      store: stores.identity,
-      enrolment: (cluster) => this.clusters.record(cluster)?.enrolment,
-      saveEnrolment: async (enrolment, signal) => {
-        await this.clusters.enrolled(enrolment, signal);
-      },
-    });
-  }
-
-  #makeClusters(): ClustersReconciler {
-    return new ClustersReconciler({
-      store: this.ports.stores.clusters,
-      clock: this.ports.clock,
-      documented: (id) => this.#documented().get(id),
-      documentedIds: () => this.#documented().keys(),
-      onChange: (id) => this.#clusterChanged(id),
-    });
-  }
-
   #documentedMade: ReturnType<typeof documentedClusters> | undefined;
 
   /** Made anew after documents changed: many ask. */
@@ -280,299 +230,6 @@ export class Hub {
     this.rollouts.clusterChanged(id);
   }
 
-  #makeStatus(): StatusReconciler {
-    const { clock, stores } = this.ports;
-    return new StatusReconciler({
-      store: stores.status,
-      clock,
-      gatherMs: 50,
-      onFault: (fault) => this.#logFault("status", fault),
-    });
-  }
-
-  #makeDistribution(): DistributionReconciler {
-    const { fleet, clock, stores, vault, crypto, hints } = this.ports;
-    return new DistributionReconciler({
-      fleet,
-      clock,
-      store: stores.desired,
-      vault,
-      crypto,
-      hints: {
-        hint: (cluster, revision) => {
-          hints.publish(cluster, revision);
-          this.sessions.hint(cluster, revision);
-        },
-      },
-      recipient: (cluster) => {
-        // What clusters hold is current as it is, until a person ends the rebuild.
-        if (this.#rebuild.current !== undefined) return undefined;
-        const record = this.clusters.record(cluster);
-        const named = this.clusters.get(cluster);
-        if (named === undefined || record?.enrolment === undefined || record.claimed !== undefined) return undefined;
-        if (record.incarnation === undefined || this.desk.isRevoked(cluster)) return undefined;
-        const { sealingKey } = record.enrolment.keys;
-        return {
-          cluster,
-          incarnation: record.incarnation,
-          labels: named.labels,
-          mode: wireMode(named.mode),
-          sealingKey,
-        };
-      },
-      onFault: (fault) => this.#logFault("distribution", fault),
-    });
-  }
-
-  #makeGuard(): GuardKeeper {
-    return new GuardKeeper({
-      clock: this.ports.clock,
-      store: this.ports.stores.guard,
-      limits: defaultLimits,
-      hash: (text) => this.#hash(text),
-      onApproved: () => this.rollouts.wakeAll(),
-      holdings: () =>
-        this.distribution.standing
-          .all()
-          .map(({ key, cluster, owner, ofSet }) => ({ target: key, cluster, set: ofSet ? owner : null })),
-      sets: () => this.#setGuards(),
-      setOf: (lane) => {
-        const { owner } = splitLane(lane as LaneKey);
-        const isSet = this.documents.registry.get(`ApplicationSet/${owner}`) !== undefined;
-        return isSet || this.distribution.standing.of(owner).some(({ ofSet }) => ofSet) ? owner : null;
-      },
-    });
-  }
-
-  #setGuards(): ReadonlyMap<string, SetGuard> {
-    const guards = new Map<string, SetGuard>();
-    for (const { metadata } of this.documents.registry.all("ApplicationSet")) {
-      if (metadata.annotations["capstan.dev/ephemeral"] !== "true") continue;
-      guards.set(`${metadata.namespace}/${metadata.name}`, { ephemeral: true });
-    }
-    return guards;
-  }
-
-  #makeRollouts(): RolloutReconciler {
-    const { clock, chance, stores, crypto } = this.ports;
-    return new RolloutReconciler({
-      clock,
-      chance,
-      store: stores.rollouts,
-      packer: crypto,
-      assignments: {
-        ofLane: (lane) => {
-          const { owner, name } = splitLane(lane);
-          const standing = this.distribution.standing.ofLane(owner, name);
-          return standing.map(({ key, cluster, content }) => ({ target: key, cluster, content }));
-        },
-        held: (cluster, target) => {
-          const held = this.distribution.held(cluster)?.targets.get(target);
-          return held === undefined ? undefined : { generation: Number(held.generation), content: held.content };
-        },
-        revision: (cluster) => Number(this.distribution.held(cluster)?.state.revision ?? 0n),
-        content: (cluster, target) => this.distribution.standing.content(cluster, target),
-        laneOf: (target) => this.distribution.standing.laneOf(target) as LaneKey | undefined,
-        assign: (cluster, target, change) => this.distribution.assign(cluster, target, change),
-      },
-      clusters: this.#clusterView(),
-      guard: this.guard,
-      hash: (text) => this.#hash(text),
-      isHeld: () => this.#rebuild.current !== undefined,
-      isSurveying: () => this.releases.surveying,
-      onTransitions: (run, transitions) => this.#logTransitions(run, transitions),
-      onFault: (lane, fault) => this.#logFault(`rollout ${lane}`, fault),
-    });
-  }
-
-  #clusterView() {
-    const since = () => this.#listeningSince;
-    return {
-      all: () =>
-        this.clusters.all().map(({ id, labels, cordoned }) => ({
-          id,
-          connected: this.sessions.isConnected(id) && !cordoned,
-          canary: labels["capstan.dev/canary"] === "true",
-        })),
-      status: (cluster: ClusterId) => {
-        const named = this.clusters.get(cluster);
-        if (named === undefined) return undefined;
-        const { cordoned } = named;
-        return { connected: this.sessions.isConnected(cluster), cordoned, status: this.status.of(cluster) };
-      },
-      get listeningSince() {
-        return since();
-      },
-    };
-  }
-
-  #makeReleases(): ReleasesReconciler {
-    const { clock, chance, sources, generate, renderer, vault, stores, config } = this.ports;
-    return new ReleasesReconciler({
-      clock,
-      chance,
-      sources,
-      generate,
-      renderer,
-      memory: stores.renders,
-      bundles: vault,
-      standing: this.distribution.standing,
-      defaults: config.defaults,
-      strategy: fleetStrategy(config.defaults),
-      hash: (text) => this.#hash(text),
-      concurrency: config.render.processes,
-      set: (owner) => this.#view(owner, "ApplicationSet", asApplicationSet) as ApplicationSet | undefined,
-      application: (owner) => this.#view(owner, "Application", asApplication) as Application | undefined,
-      isDocumented: (owner) =>
-        ["ApplicationSet", "Application"].some((kind) => this.documents.registry.get(`${kind}/${owner}`) !== undefined),
-      projects: () => this.#projects(),
-      clusters: () => this.clusters.all(),
-      takeDocuments: (application, rendered, signal) => this.#takeDocuments(application, rendered, signal),
-      onWorkedOut: (state) => this.#workedOut(state),
-      onSurveyed: () => this.rollouts.wakeAll(),
-      onFault: (owner, fault) => this.#logFault(`release ${owner}`, fault),
-    });
-  }
-
-  /** App-of-apps: what the application renders are documents, within what its project permits. */
-  async #takeDocuments(
-    application: Application,
-    { path, text }: { readonly path: string; readonly text: string },
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { namespace, name } = application.metadata;
-    assertShallow(this.documents.registry, `${namespace}/${name}`);
-    const project = this.#projects().get(application.spec.project);
-    const rendered = {
-      files: [{ path, text, revision: "" }],
-      prune: application.spec.syncPolicy?.automated?.prune === true,
-      permits: (document: Document) => project === undefined || permitsDocument(project, application, document),
-    };
-    const [fault] = await this.documents.takeFrom(`app:${namespace}/${name}`, rendered, signal);
-    if (fault !== undefined) throw fault;
-  }
-
-  #view<T>(owner: string, kind: Document["kind"], view: (document: Document) => T): T | undefined {
-    const { namespace, name } = parseTargetKey(owner);
-    const document = this.documents.registry.get(`${kind}/${namespace}/${name}`);
-    return document === undefined ? undefined : view(document);
-  }
-
-  #projects(): ReadonlyMap<string, AppProject> {
-    return new Map(
-      this.documents.registry
-        .all("AppProject")
-        .map((document) => [document.metadata.name, asAppProject(document)] as const),
-    );
-  }
-
-  #workedOut(state: OwnerState): void {
-    this.distribution.standing.place(state.owner, placesOf(state));
-    for (const lane of state.lanes) this.rollouts.want(lane.key, lane);
-    for (const { cluster, target, change } of adjustments(state.lanes, (c, t) => this.distribution.target(c, t))) {
-      // What is about to be written says its own windows and names.
-      if (this.distribution.waiting(cluster, target) !== undefined) continue;
-      this.distribution.assign(cluster, target, { kind: "adjust", ...change });
-    }
-    this.#touch();
-    for (const fault of [...state.faults, ...state.targetFaults.values()])
-      this.#logFault(`release ${state.owner}`, fault);
-  }
-
-  #makeDocuments(): DocumentsReconciler {
-    const { clock, chance, stores, config, roots } = this.ports;
-    return new DocumentsReconciler({
-      clock,
-      chance,
-      store: stores.documents,
-      roots: config.roots,
-      reader: roots,
-      listener: {
-        changed: (_keys, documents) => {
-          this.#documentedMade = undefined;
-          const kinds = new Set(documents.map(({ kind }) => kind));
-          if (kinds.has("Cluster") || kinds.has("AppProject")) this.releases.everythingChanged(() => this.#owners());
-          for (const { kind, metadata } of documents) {
-            if (kind === "Cluster") this.#clusterChanged(metadata.name as ClusterId);
-            if (kind === "ApplicationSet" || kind === "Application") {
-              this.releases.ownerChanged(`${metadata.namespace}/${metadata.name}`);
-            }
-          }
-        },
-      },
-      onFault: (root, fault) => this.#logFault(`root ${root}`, fault),
-    });
-  }
-
-  #makeSessions(): Sessions {
-    const { clock, version } = this.ports;
-    return new Sessions({
-      clock,
-      version,
-      leadership: () => ({ leading: this.#term !== undefined, endpoint: "" }),
-      greet: (cluster, hello, signal) => this.#greet(cluster, hello, signal),
-      report: (cluster, bootId, batch) => this.status.fold(cluster, bootId, batch),
-      heartbeat: (cluster, revision) => this.status.heard(cluster, revision),
-      event: (cluster, event) => {
-        this.events.push({ cluster, event });
-        if (this.events.length > 1000) this.events.shift();
-      },
-      onConnection: (cluster, connected) => {
-        if (connected) this.status.heard(cluster, this.status.of(cluster).heldRevision);
-        else this.status.touch(cluster);
-        this.ports.log("info", connected ? "cluster connected" : "cluster disconnected", { cluster });
-        this.rollouts.clusterChanged(cluster);
-        this.#touch();
-      },
-      heartbeatMs: () => staleness(this.sessions.size).heartbeatMs,
-      acked: (cluster, bootId) => {
-        const status = this.status.of(cluster);
-        return status.bootId === bootId ? status.sequence : 0n;
-      },
-      onFault: (cluster, fault) => this.#logFault(`session ${cluster}`, fault),
-    });
-  }
-
-  async #greet(cluster: ClusterId, hello: Hello, signal: AbortSignal): Promise<bigint> {
-    if (this.desk.isRevoked(cluster)) {
-      throw new Fault("revoked", { message: `cluster ${cluster} is revoked.`, where: { cluster } });
-    }
-    await this.#remember(cluster, hello, signal);
-    const greeting = await this.clusters.greet(
-      cluster,
-      { incarnation: hello.incarnation, facts: factsOf(hello.facts), version: hello.versions?.program ?? "" },
-      signal,
-    );
-    if (greeting.kind === "unknown") throw greeting.fault;
-    const revision = await this.distribution.hail(cluster, { highWater: hello.highWater, held: hello.held }, signal);
-    return revision;
-  }
-
-  /** A cluster whose enrolment was lost with the store is known again by its certificate and what it says over it. */
-  async #remember(
-    cluster: ClusterId,
-    { incarnation, sealingPublicKey, held }: Hello,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const record = this.clusters.record(cluster);
-    if (record?.enrolment !== undefined || sealingPublicKey.length !== 32) return;
-    await this.clusters.remember(cluster, this.distribution.labelsIn(held), signal);
-    const sealingKey = [...sealingPublicKey].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    const keys = { tlsKey: this.#peers.get(cluster) ?? "", natsKey: "", sealingKey };
-    const now = this.ports.clock.now();
-    await this.clusters.enrolled(
-      {
-        cluster,
-        keys,
-        next: undefined,
-        incarnation,
-        enrolledAt: now,
-        notAfter: now + this.ports.config.identity.certificate,
-      },
-      signal,
-    );
-  }
-
   #wire(): void {
     this.status.onChange((cluster, { removed }) => {
       for (const { target, generation } of removed) this.distribution.confirmRemoved(cluster, target, generation);
@@ -590,34 +247,8 @@ export class Hub {
     });
   }
 
-  #hash(text: string) {
-    return this.ports.crypto.sha256(new TextEncoder().encode(text));
-  }
-
   #logFault(where: string, fault: Fault): void {
     const level = fault.code === "internal" ? "error" : "warn";
     this.ports.log(level, `${where}: ${faultText(fault)}`, { code: fault.code, err: fault.cause ?? undefined });
   }
-
-  #logTransitions({ plan }: RunState, transitions: readonly Transition[]): void {
-    this.#touch();
-    for (const { change, reason } of transitions) {
-      if (change.of !== "run") continue;
-      this.ports.log("info", `rollout ${plan.run}: ${change.to.phase}`, { lane: plan.lane, reason });
-    }
-  }
-}
-
-/** Where the targets belong that an owner asks for. */
-function placesOf({ kind, lanes }: OwnerState) {
-  const ofSet = kind === "ApplicationSet";
-  return new Map(
-    lanes.flatMap(({ name, release }) => release.targets.map(({ target }) => [target, { lane: name, ofSet }] as const)),
-  );
-}
-
-function factsOf(facts: WireFacts | undefined): ClusterFacts | undefined {
-  if (facts === undefined) return undefined;
-  const { kubernetesVersion, apiVersions, nodes, platform, writableNamespaces, otherManagers } = facts;
-  return { kubernetesVersion, apiVersions, nodes, platform, writableNamespaces, otherManagers };
 }

@@ -5,7 +5,7 @@ import { FakeClock, seededChance } from "@capstan/proto/testing";
 import { compileConfig } from "../config/compile.ts";
 import type { BundleVault, DesiredCrypto } from "../distribution/port.ts";
 import { generate } from "../generators/generate.ts";
-import { Hub, type HubPorts } from "../hub.ts";
+import { Hub } from "../hub.ts";
 import { gunzip, gzip, sha256Digest, sha256Hex, tokenCrypto } from "../platform/crypto/digests.ts";
 import {
   clusterStore,
@@ -24,6 +24,7 @@ import { prepareRender } from "../render/render.ts";
 import { MemoryStore } from "../store/memory.ts";
 import type { Continuity } from "../store/port.ts";
 import { TemplateEngine } from "../template/engine.ts";
+import type { HubPorts } from "../wiring/ports.ts";
 import { MemorySources } from "./memory-sources.ts";
 import { TestAgent } from "./test-agent.ts";
 

@@ -1,0 +1,29 @@
+import type { ClusterId } from "@capstan/proto";
+import { DocumentsReconciler } from "../documents/reconciler.ts";
+import type { Wiring } from "./rooms.ts";
+
+/** Documents, and who is told when they change. */
+export function makeDocuments(at: Wiring): DocumentsReconciler {
+  const { clock, chance, stores, config, roots } = at.ports;
+  return new DocumentsReconciler({
+    clock,
+    chance,
+    store: stores.documents,
+    roots: config.roots,
+    reader: roots,
+    listener: {
+      changed: (_keys, documents) => {
+        at.documentsChanged();
+        const kinds = new Set(documents.map(({ kind }) => kind));
+        if (kinds.has("Cluster") || kinds.has("AppProject")) at.rooms.releases.everythingChanged(() => at.owners());
+        for (const { kind, metadata } of documents) {
+          if (kind === "Cluster") at.clusterChanged(metadata.name as ClusterId);
+          if (kind === "ApplicationSet" || kind === "Application") {
+            at.rooms.releases.ownerChanged(`${metadata.namespace}/${metadata.name}`);
+          }
+        }
+      },
+    },
+    onFault: (root, fault) => at.logFault(`root ${root}`, fault),
+  });
+}

@@ -1,0 +1,83 @@
+import { type ClusterId, Fault } from "@capstan/proto";
+import type { Hello, Facts as WireFacts } from "@capstan/proto/agent";
+import type { ClusterFacts } from "../clusters/model.ts";
+import { Sessions } from "../distribution/sessions.ts";
+import { staleness } from "../status/stale.ts";
+import type { Wiring } from "./rooms.ts";
+
+/** Sessions with agents. */
+export function makeSessions(at: Wiring): Sessions {
+  const { clock, version } = at.ports;
+  return new Sessions({
+    clock,
+    version,
+    leadership: () => ({ leading: at.isLeading(), endpoint: "" }),
+    greet: (cluster, hello, signal) => greet(at, cluster, hello, signal),
+    report: (cluster, bootId, batch) => at.rooms.status.fold(cluster, bootId, batch),
+    heartbeat: (cluster, revision) => at.rooms.status.heard(cluster, revision),
+    event: (cluster, event) => {
+      at.rooms.events.push({ cluster, event });
+      if (at.rooms.events.length > 1000) at.rooms.events.shift();
+    },
+    onConnection: (cluster, connected) => {
+      if (connected) at.rooms.status.heard(cluster, at.rooms.status.of(cluster).heldRevision);
+      else at.rooms.status.touch(cluster);
+      at.ports.log("info", connected ? "cluster connected" : "cluster disconnected", { cluster });
+      at.rooms.rollouts.clusterChanged(cluster);
+      at.touch();
+    },
+    heartbeatMs: () => staleness(at.rooms.sessions.size).heartbeatMs,
+    acked: (cluster, bootId) => {
+      const status = at.rooms.status.of(cluster);
+      return status.bootId === bootId ? status.sequence : 0n;
+    },
+    onFault: (cluster, fault) => at.logFault(`session ${cluster}`, fault),
+  });
+}
+
+async function greet(at: Wiring, cluster: ClusterId, hello: Hello, signal: AbortSignal): Promise<bigint> {
+  if (at.rooms.desk.isRevoked(cluster)) {
+    throw new Fault("revoked", { message: `cluster ${cluster} is revoked.`, where: { cluster } });
+  }
+  await remember(at, cluster, hello, signal);
+  const greeting = await at.rooms.clusters.greet(
+    cluster,
+    { incarnation: hello.incarnation, facts: factsOf(hello.facts), version: hello.versions?.program ?? "" },
+    signal,
+  );
+  if (greeting.kind === "unknown") throw greeting.fault;
+  const revision = await at.rooms.distribution.hail(cluster, { highWater: hello.highWater, held: hello.held }, signal);
+  return revision;
+}
+
+/** A cluster whose enrolment was lost with the store is known again by its certificate and what it says over it. */
+async function remember(
+  at: Wiring,
+  cluster: ClusterId,
+  { incarnation, sealingPublicKey, held }: Hello,
+  signal: AbortSignal,
+): Promise<void> {
+  const record = at.rooms.clusters.record(cluster);
+  if (record?.enrolment !== undefined || sealingPublicKey.length !== 32) return;
+  await at.rooms.clusters.remember(cluster, at.rooms.distribution.labelsIn(held), signal);
+  const sealingKey = [...sealingPublicKey].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const keys = { tlsKey: at.tlsKeyOf(cluster) ?? "", natsKey: "", sealingKey };
+  const now = at.ports.clock.now();
+  await at.rooms.clusters.enrolled(
+    {
+      cluster,
+      keys,
+      next: undefined,
+      incarnation,
+      enrolledAt: now,
+      notAfter: now + at.ports.config.identity.certificate,
+    },
+    signal,
+  );
+}
+
+function factsOf(facts: WireFacts | undefined): ClusterFacts | undefined {
+  if (facts === undefined) return undefined;
+  const { kubernetesVersion, apiVersions, nodes, platform, writableNamespaces, otherManagers } = facts;
+  return { kubernetesVersion, apiVersions, nodes, platform, writableNamespaces, otherManagers };
+}
