@@ -120,8 +120,8 @@ export function against(preview: Preview, rows: readonly Row[]): Ahead {
     summary: preview.summary,
     targets: preview.targets.length,
     added,
-    changed,
-    removed: gone.length,
+    changed: preview.changes.update ? changed : 0,
+    removed: preview.changes.remove ? gone.length : 0,
     faults: [...preview.faults, ...preview.targetFaults.values()],
     warnings: [...new Set(preview.targets.flatMap((each) => each.warnings))].slice(0, 10),
   };

@@ -59,12 +59,12 @@ export function explainLane(key: LaneKey, seen: Seen): Told {
     first.details.push(...touchedLines(run, seen));
   }
   const apart = stopped ? [] : failures;
-  const rows = rowReasons(seen.rowsOf(key), seen, [...main, ...failures], going ? turns : new Set());
+  const sources = sourceReasons(splitLane(key).owner, seen);
+  const rows = rowReasons(seen.rowsOf(key), seen, [...main, ...failures, ...sources], going ? turns : new Set());
   const held = heldReasons(
     ({ set, target }) => set === splitLane(key).owner || seen.rowsOf(key).some((row) => row.key === target),
     seen,
   );
-  const sources = sourceReasons(splitLane(key).owner, seen);
   const reasons = [...main, ...apart, ...held, ...sources, ...rows];
   return { headline: laneHeadline(key, first, seen), reasons, advice: adviceOf(key, first, seen) };
 }
@@ -81,6 +81,8 @@ function laneHeadline(key: LaneKey, first: Reason | undefined, seen: Seen): stri
   if (first?.rule === "pinned") return first.message;
   if (first !== undefined) return `${text} waits: ${first.message}`;
   const rows = seen.rowsOf(key);
+  const refused = rows.filter(({ fault }) => fault !== undefined).length;
+  if (refused > 0) return `${text}: ${refused} of ${counted(rows.length, "target")} refused`;
   return `${text} is where Git asks it to be: ${counted(rows.length, "target")}`;
 }
 

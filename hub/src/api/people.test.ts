@@ -5,6 +5,7 @@ import { Fault, parseClusterId } from "@capstan/proto";
 import {
   ApplyDocumentsRequestSchema,
   DeleteDocumentRequestSchema,
+  GetSetRequestSchema,
   ListHistoryRequestSchema,
   SyncLaneRequestSchema,
   WatchTargetsRequestSchema,
@@ -202,6 +203,30 @@ test("a set that vanishes from Git is held, and says so; one that a person delet
   const held = why("web").reasons.find(({ rule }) => rule === "held-delete-guard");
   assert.match(held?.unblock[0] ?? "", /capstan deletion approve sha256:[0-9a-f]{64} --reason/);
   assert.ok(looksOf(see()).some(({ kind }) => kind === "held"));
+  await world.end();
+});
+
+test("two sets that make one name: told when the second is applied, in its conditions and in why", async () => {
+  const world = await fleetOf(2);
+  const { applyDocuments, getSet, why, context } = services(world);
+  const files = [{ name: "twin.yaml", content: setDocument("twin", { path: "apps/web", names: "web-{{name}}" }) }];
+  for (const dryRun of [true, false]) {
+    const { results } = await applyDocuments(
+      create(ApplyDocumentsRequestSchema, { files, change: { dryRun } }),
+      context,
+    );
+    assert.deepEqual(
+      results?.map(({ newTargets, faults }) => [newTargets, faults?.map(({ code }) => code)]),
+      [[0, ["name-conflict", "name-conflict"]]],
+    );
+  }
+  await settleTold(world, 3000);
+  const { set } = await getSet(create(GetSetRequestSchema, { name: "twin" }), context);
+  assert.match(
+    set?.conditions?.find(({ type }) => type === "ResourcesUpToDate")?.message ?? "",
+    /taken by argocd\/web/,
+  );
+  assert.equal(why("twin").reasons[0]?.rule, "name-conflict");
   await world.end();
 });
 

@@ -1,7 +1,7 @@
 import { Fault } from "@capstan/proto";
 import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject, JsonObject } from "../documents/model.ts";
-import type { ElementFault, GenerateResult } from "../generators/model.ts";
+import type { ElementFault, GenerateResult, RejectedApplication } from "../generators/model.ts";
 import { type AllowedChanges, allowedChanges } from "../generators/policy.ts";
 import type { RenderRequest } from "../render/model.ts";
 import { parseStrategy, type Strategy } from "../rollout/strategy.ts";
@@ -77,7 +77,7 @@ export async function gatherSet(
           set: owner,
           madeBy: `${trace.generator} ${JSON.stringify(trace.element, bigints)}`,
         })),
-      result,
+      result: { ...result, faults: [...result.faults, ...result.rejected.map(rejectedFault)] },
       strategy: parseStrategy(set.spec.strategy, world.strategy).strategy,
       changes: allowedChanges(set),
       summary: setSummary(set.spec.generators, result.applications.length),
@@ -125,6 +125,10 @@ export function sourceless(): Fault {
     where: { field: "spec.source" },
     next: "Give the application a source with repoURL and path or chart.",
   });
+}
+
+function rejectedFault({ fault, trace }: RejectedApplication): ElementFault {
+  return { fault, generator: trace.generator, element: trace.element, step: "validation" };
 }
 
 /** A generator's fault, naming generator and element. */

@@ -19,7 +19,7 @@ import {
   sourceless,
 } from "./gather.ts";
 import type { OwnerState } from "./model.ts";
-import type { Generate, Renderer, RenderMemory, SourceView, StandingView } from "./port.ts";
+import type { Generate, Renderer, RenderMemory, SourceView } from "./port.ts";
 import type { Trees } from "./trees.ts";
 
 /** What is to be looked at, beside what is. */
@@ -63,6 +63,8 @@ export interface Preview {
   readonly targets: readonly PreviewTarget[];
   /** False: something failed or was listed incompletely, so nothing would be removed. */
   readonly complete: boolean;
+  /** What the set's `applicationsSync` lets happen to targets that stand. */
+  readonly changes: Gathered["changes"];
 }
 
 /** What a preview is made from: as for the releases themselves, without what changes something. */
@@ -72,7 +74,8 @@ export interface PreviewWorld {
   readonly generate: Generate;
   readonly renderer: Renderer;
   readonly memory: RenderMemory;
-  readonly standing: StandingView;
+  /** Who else has the name; undefined: the owner may have it. */
+  rival(owner: string, target: TargetKey): string | undefined;
   readonly defaults: ContentDefaults;
   readonly strategy: Strategy;
   readonly hash: HashText;
@@ -105,10 +108,7 @@ export async function preview(request: PreviewRequest, world: PreviewWorld, sign
     const sorted = sortCandidates(gathered.candidates, {
       destinations: new Destinations(clusters),
       projects,
-      rival: (target) => {
-        const holder = world.standing.ownerOf(target);
-        return holder === undefined || holder === request.owner ? undefined : holder;
-      },
+      rival: (target) => world.rival(request.owner, target),
     });
     const faults = new Map<TargetKey, Fault>(sorted.refused.map(({ key, fault }) => [key, fault] as const));
     const targets = await parallel(sorted.targets, world.concurrency, (target) =>
@@ -123,7 +123,8 @@ export async function preview(request: PreviewRequest, world: PreviewWorld, sign
       faults: gathered.result.faults.map(elementFault),
       targetFaults: faults,
       targets,
-      complete: gathered.result.complete && sorted.refused.length === 0,
+      complete: gathered.result.complete && sorted.refused.length === 0 && gathered.result.heldNames.length === 0,
+      changes: gathered.changes,
     };
   } finally {
     reading.stop();

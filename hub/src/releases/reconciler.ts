@@ -128,7 +128,8 @@ export class ReleasesReconciler {
 
   /** What an owner would be with other documents, or at another revision; changes nothing. */
   preview(request: PreviewRequest, signal: AbortSignal): Promise<Preview> {
-    return preview(request, { ...this.#options, trees: this.#trees.own() }, signal);
+    const rival = (owner: string, target: TargetKey) => this.#names.rival(owner, target);
+    return preview(request, { ...this.#options, trees: this.#trees.own(), rival }, signal);
   }
 
   /** An owner's document came, changed or went. */
