@@ -24,7 +24,7 @@ export class Screen {
 
   show(lines: readonly string[]): void {
     const live = this.#output.isTTY === true;
-    const width = (this.#output.columns ?? 120) - 1;
+    const width = (this.#output.columns || 120) - 1; // 0 where a terminal does not know
     const text = lines.map((line) => `${live ? line.slice(0, width) : line}\n`).join("");
     if (text === this.#last) return;
     this.#erase();
