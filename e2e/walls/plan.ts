@@ -44,6 +44,8 @@ export const houses: Readonly<Record<string, House>> = {
       distribution: 7,
       // One pass over all the above for each lane: what Git wants, what moves, what is sent.
       releases: 8,
+      // What nobody names any more goes.
+      collect: 8,
       // `config` assembles the fragments that rooms own (their config.ts), hence above them and imported by none.
       config: 9,
       api: 9,

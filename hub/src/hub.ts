@@ -2,6 +2,7 @@ import { type ClusterId, Fault, faultText, Notice } from "@capstan/proto";
 import type { AgentEvent, ConnectRequest } from "@capstan/proto/agent";
 import { documentedClusters } from "./clusters/documented.ts";
 import type { ClustersReconciler } from "./clusters/reconciler.ts";
+import type { CollectReconciler } from "./collect/reconciler.ts";
 import type { DistributionReconciler } from "./distribution/reconciler.ts";
 import type { Sessions, ToAgent } from "./distribution/sessions.ts";
 import type { DocumentsReconciler } from "./documents/reconciler.ts";
@@ -16,6 +17,7 @@ import type { RolloutReconciler } from "./rollout/reconciler.ts";
 import { parseRepository } from "./sources/repository.ts";
 import type { StatusReconciler } from "./status/reconciler.ts";
 import { type Rebuild, RebuildKeeper } from "./store/rebuild.ts";
+import { makeCollect } from "./wiring/collect.ts";
 import { makeDistribution } from "./wiring/distribution.ts";
 import { makeDocuments } from "./wiring/documents.ts";
 import { makeClusters, makeDesk, makeStatus } from "./wiring/identity.ts";
@@ -37,6 +39,7 @@ export class Hub implements Rooms {
   readonly sessions: Sessions;
   readonly guard: GuardKeeper;
   readonly desk: IdentityDesk;
+  readonly collect: CollectReconciler;
   /** The last things that agents told of, newest last. */
   readonly events: { readonly cluster: ClusterId; readonly event: AgentEvent }[] = [];
   #term: Term | undefined;
@@ -60,6 +63,7 @@ export class Hub implements Rooms {
     this.releases = makeReleases(at);
     this.documents = makeDocuments(at);
     this.sessions = makeSessions(at);
+    this.collect = makeCollect(at);
     this.#wire();
   }
 
@@ -129,6 +133,7 @@ export class Hub implements Rooms {
       this.rollouts.run(signal),
       this.distribution.run(signal),
       this.status.run(signal),
+      this.collect.run(signal),
     ];
     this.ports.log("info", "leading", { epoch: String(term.epoch) });
     await Promise.all(loops);

@@ -119,6 +119,7 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     renderer,
     crypto: desiredCrypto(signer, sealing),
     vault,
+    shelf: store.stores.bundles,
     hints: store.stores.hints,
     memory: store.stores.memory,
     desk: { authority, signer, users: store.users, crypto: tokenCrypto, endpoints },

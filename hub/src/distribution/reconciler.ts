@@ -1,5 +1,5 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type Clock, type ClusterId, Fault, limits, parseDigest, type TargetKey } from "@capstan/proto";
+import { type Clock, type ClusterId, type Digest, Fault, limits, parseDigest, type TargetKey } from "@capstan/proto";
 import {
   BundleRefSchema,
   type DesiredState,
@@ -60,6 +60,10 @@ export class DistributionReconciler {
   readonly #ledger: Ledger;
   /** What stands, by owner and lane. */
   readonly standing: StandingIndex;
+  /** Bundles of target lists that were too large for a message. */
+  readonly #lists = new Map<ClusterId, Digest>();
+  /** Clusters whose stored state could not be read in this term. */
+  readonly #unreadable = new Set<ClusterId>();
   readonly #pending = new Map<ClusterId, Map<TargetKey, Change>>();
   readonly #removed = new Map<ClusterId, Map<TargetKey, bigint>>();
   readonly #hailed = new Map<ClusterId, bigint>();
@@ -80,6 +84,8 @@ export class DistributionReconciler {
     this.#ledger.clear();
     this.standing.forget();
     this.#pending.clear();
+    this.#lists.clear();
+    this.#unreadable.clear();
     this.#removed.clear();
     this.#hailed.clear();
     this.#dirty.clear();
@@ -87,6 +93,7 @@ export class DistributionReconciler {
       try {
         this.#ledger.set(cluster, await this.#unfold(decodeDesired(bytes, this.#options.crypto), signal));
       } catch (thrown) {
+        this.#unreadable.add(cluster);
         this.#options.onFault(Fault.from(thrown).at({ cluster }));
       }
     }
@@ -108,6 +115,19 @@ export class DistributionReconciler {
   /** The change that waits for the cluster, if one does. */
   waiting(cluster: ClusterId, target: TargetKey): Change | undefined {
     return this.#pending.get(cluster)?.get(target);
+  }
+
+  /** Bundles that desired states name, or will once what waits is written; undefined: a state could not be read. */
+  named(): ReadonlySet<Digest> | undefined {
+    if (this.#unreadable.size > 0) return undefined;
+    const named = new Set<Digest>(this.#lists.values());
+    for (const [, { state }] of this.#ledger.entries()) {
+      for (const { bundle } of state.targets) if (bundle !== undefined) named.add(bundle.digest as Digest);
+    }
+    for (const changes of this.#pending.values()) {
+      for (const change of changes.values()) if (change.kind === "hold") named.add(change.content.bundle.digest);
+    }
+    return named;
   }
 
   /** Whether the cluster has said hello in this term. */
@@ -309,8 +329,12 @@ export class DistributionReconciler {
     list.tombstones = state.tombstones;
     const content = toBinary(TargetListSchema, list);
     const recipient = this.#options.recipient(cluster);
-    if (content.length <= limits.inlineListBytes || recipient === undefined) return state;
+    if (content.length <= limits.inlineListBytes || recipient === undefined) {
+      this.#lists.delete(cluster);
+      return state;
+    }
     const digest = this.#options.crypto.sha256(content);
+    this.#lists.set(cluster, digest);
     const bundle = await this.#options.vault.store(digest, content, signal);
     const folded = create(DesiredStateSchema, { ...state, targets: [], tombstones: [] });
     folded.list = create(BundleRefSchema, {
@@ -326,6 +350,7 @@ export class DistributionReconciler {
   async #unfold(state: DesiredState, signal: AbortSignal): Promise<DesiredState> {
     if (state.list === undefined) return state;
     const digest = parseDigest(state.list.digest);
+    this.#lists.set(state.cluster as ClusterId, digest);
     const content = await this.#options.vault.read(digest, signal);
     if (content === undefined) {
       throw new Fault("digest-mismatch", { message: `the target list ${digest} of a desired state is not stored.` });

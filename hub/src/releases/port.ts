@@ -37,6 +37,8 @@ export interface RenderMemory {
   load(signal: AbortSignal): Promise<void>;
   get(key: RenderKey): StoredBundleRef | undefined;
   put(key: RenderKey, bundle: StoredBundleRef, signal: AbortSignal): Promise<void>;
+  /** These bundles are gone, and with them what was remembered of them. */
+  drop(bundles: ReadonlySet<Digest>, signal: AbortSignal): Promise<void>;
 }
 
 /** Keeps bundles. */

@@ -153,6 +153,17 @@ export class RolloutReconciler {
     return lane === undefined ? undefined : this.#status(lane);
   }
 
+  /** Bundles that wanted releases, runs under way and the last ones of each lane name. */
+  named(): ReadonlySet<Digest> {
+    const named = new Set<Digest>();
+    for (const { wanted, run, past } of this.#log.lanes()) {
+      for (const each of [wanted, run, ...past]) {
+        for (const { bundle } of each?.contents.values() ?? []) named.add(bundle.digest);
+      }
+    }
+    return named;
+  }
+
   /** The lane of a run. */
   laneOf(run: RunId): LaneKey | undefined {
     return this.#log.laneOf(run);

@@ -1,4 +1,4 @@
-import { type ClusterId, Fault } from "@capstan/proto";
+import { type ClusterId, Fault, parallel } from "@capstan/proto";
 import { checkPlan } from "./check.ts";
 import { begin, isOver } from "./fold.ts";
 import {
@@ -48,8 +48,10 @@ export interface RunLogOptions {
   onTransitions(run: RunState, transitions: readonly Transition[]): void;
 }
 
-/** Ended runs of each lane that are read at a start; older ones stay in the store. */
-const readEnded = 3;
+/** Ended runs of each lane that are read at a start, so that their bundles are kept; older ones stay in the store. */
+const readEnded = 11;
+/** Records read at once. */
+const reads = 16;
 
 /** The lanes with their runs, and the record that makes them true: nothing changes here before it is durable. */
 export class RunLog {
@@ -69,9 +71,10 @@ export class RunLog {
     this.#runs.clear();
     this.#interest.clear();
     const heads = (await this.#options.store.heads(signal)).map(decodeHead);
-    for (const head of newest(heads)) {
-      const run = parseRunId(head.run);
-      const entries = await this.#options.store.read(run, BigInt(head.last), signal);
+    const records = await parallel(newest(heads), reads, async (head) => {
+      return { head, entries: await this.#options.store.read(parseRunId(head.run), BigInt(head.last), signal) };
+    });
+    for (const { head, entries } of records) {
       const kept = replay(entries.map((bytes) => decodeEntry(bytes, this.#options.packer)));
       if (kept !== undefined) this.#keep(this.lane(head.lane as LaneKey), { ...kept, last: BigInt(head.last) });
     }

@@ -174,6 +174,7 @@ export class World {
       renderer: renderer(),
       crypto,
       vault: plainVault(this.store),
+      shelf: this.store.bundles,
       hints: this.store.hints,
       memory: this.store.memory,
       desk: desk(),

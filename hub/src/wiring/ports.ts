@@ -1,5 +1,6 @@
 import type { Chance, Clock } from "@capstan/proto";
 import type { ClusterRecordStore } from "../clusters/port.ts";
+import type { Shelf } from "../collect/port.ts";
 import type { HubConfig } from "../config/compile.ts";
 import type { BundleVault, DesiredCrypto, DesiredStore } from "../distribution/port.ts";
 import type { DocumentStore, RootReader } from "../documents/port.ts";
@@ -25,6 +26,8 @@ export interface HubPorts {
   readonly renderer: Renderer;
   readonly crypto: DesiredCrypto;
   readonly vault: BundleVault;
+  /** The stored bundles, to look through. */
+  readonly shelf: Shelf;
   readonly hints: Hints;
   readonly memory: Memory;
   /** Identities; made before the hub, for NATS' own accounts come from there. */

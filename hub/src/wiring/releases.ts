@@ -7,6 +7,7 @@ import type { OwnerState } from "../releases/model.ts";
 import { ReleasesReconciler } from "../releases/reconciler.ts";
 import { adjustments } from "../releases/windows.ts";
 import { fleetStrategy } from "../rollout/strategy.ts";
+import { toldVault } from "./collect.ts";
 import type { Wiring } from "./rooms.ts";
 
 /** What documents and sources ask for. */
@@ -19,7 +20,7 @@ export function makeReleases(at: Wiring): ReleasesReconciler {
     generate,
     renderer,
     memory: stores.renders,
-    bundles: vault,
+    bundles: toldVault(vault, (digest) => at.rooms.collect.asked(digest)),
     standing: at.rooms.distribution.standing,
     defaults: config.defaults,
     strategy: fleetStrategy(config.defaults),

@@ -2,6 +2,7 @@ import type { ClusterId, Digest, Fault } from "@capstan/proto";
 import type { AgentEvent } from "@capstan/proto/agent";
 import type { documentedClusters } from "../clusters/documented.ts";
 import type { ClustersReconciler } from "../clusters/reconciler.ts";
+import type { CollectReconciler } from "../collect/reconciler.ts";
 import type { DistributionReconciler } from "../distribution/reconciler.ts";
 import type { Sessions } from "../distribution/sessions.ts";
 import type { DocumentsReconciler } from "../documents/reconciler.ts";
@@ -24,6 +25,7 @@ export interface Rooms {
   readonly sessions: Sessions;
   readonly guard: GuardKeeper;
   readonly desk: IdentityDesk;
+  readonly collect: CollectReconciler;
   /** The last things that agents told of, newest last. */
   readonly events: { readonly cluster: ClusterId; readonly event: AgentEvent }[];
 }

@@ -81,6 +81,13 @@ export function renderMemory(store: StateStore): RenderMemory {
       await store.put(stateKey("render", key), toJson(bundle), signal);
       known.set(key, bundle);
     },
+    async drop(bundles, signal) {
+      for (const [key, { digest }] of known) {
+        if (!bundles.has(digest)) continue;
+        await store.delete(stateKey("render", key), signal);
+        known.delete(key);
+      }
+    },
   };
 }
 
