@@ -32,10 +32,10 @@ export function joinedLines(cluster: Cluster, targets: readonly TargetView[] | u
     `agent ${cluster.agentVersion || "unknown"}`,
     `may write: ${write.includes("*") ? "all namespaces" : write.join(", ") || "unknown"}`,
   ].join(", ");
-  return [...wrapped(says, look.width - 2).map((line) => `  ${line}`), ...matchLines(id, targets)];
+  return [...wrapped(says, look.width - 2).map((line) => `  ${line}`), ...matchLines(id, targets, look)];
 }
 
-function matchLines(id: string, targets: readonly TargetView[] | undefined): string[] {
+function matchLines(id: string, targets: readonly TargetView[] | undefined, look: Look): string[] {
   if (targets === undefined) return [];
   if (targets.length === 0) return ["  nothing matches it yet"];
   const sets = new Set(targets.map(({ set, name }) => set || name)).size;
@@ -45,8 +45,6 @@ function matchLines(id: string, targets: readonly TargetView[] | undefined): str
       ? ""
       : ` ${foreign} of them ${foreign === 1 ? "meets" : "meet"} objects that others manage here: they are observed, not touched`;
   const verb = sets === 1 ? "matches" : "match";
-  return [
-    `  ${counted(sets, "application set")} ${verb} it: ${counted(targets.length, "target")}.${met === "" ? "" : `${met}`}`,
-    `  (capstan get targets -c ${id})`,
-  ];
+  const says = `${counted(sets, "application set")} ${verb} it: ${counted(targets.length, "target")}.${met}`;
+  return [...wrapped(says, look.width - 2).map((line) => `  ${line}`), `  (capstan get targets -c ${id})`];
 }

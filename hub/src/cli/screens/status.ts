@@ -98,15 +98,20 @@ function rolloutLines(rollouts: readonly RolloutLine[], look: Look, lead: number
 function lookLines({ looks, moreLooks }: GetFleetStatusResponse, look: Look): string[] {
   if (looks.length === 0) return [];
   const size = (of: (each: Looked) => string) => Math.max(...looks.map((each) => of(each).length));
-  const sizes = [size(({ kind }) => kind), size(({ name }) => name), size(({ cluster }) => cluster)] as const;
+  const sizes = [size(({ kind }) => kind), size(nameOf), size(({ cluster }) => cluster)] as const;
   const indent = 2 + sizes[0] + 2 + sizes[1] + 3 + sizes[2] + 3;
   const lines = looks.flatMap((each) => {
-    const head = `  ${toned(look, stateTone(each.kind), each.kind)}${" ".repeat(sizes[0] - each.kind.length)}  ${each.name.padEnd(sizes[1])}   ${each.cluster.padEnd(sizes[2])}   `;
+    const head = `  ${toned(look, stateTone(each.kind), each.kind)}${" ".repeat(sizes[0] - each.kind.length)}  ${nameOf(each).padEnd(sizes[1])}   ${each.cluster.padEnd(sizes[2])}   `;
     const [first = "", ...rest] = wrapped(lookText(each, look), Math.max(30, look.width - indent)).map(unglued);
     return [`${head}${first}`, ...rest.map((text) => `${" ".repeat(indent)}${text}`)];
   });
   const more = moreLooks === 0 ? [] : [`  and ${moreLooks} more (capstan get targets)`];
   return ["", toned(look, "strong", "needs a look"), ...lines, ...more];
+}
+
+/** A whole cluster has no name beside its own. */
+function nameOf({ name }: Looked): string {
+  return name === "" ? "-" : name;
 }
 
 /** What waits says how to learn more; all else since when it is so. */
