@@ -20,8 +20,11 @@ export interface TargetMemory {
   readonly good?: Digest;
   /** Last operation id carried out. */
   readonly operation?: string;
-  /** After a local rollback: the generation that was left. No retry of it before a higher one comes. */
-  readonly rolledBack?: { readonly generation: number; readonly at: Instant };
+  /**
+   * After a local rollback: the generation that was left. No retry of it before a higher one comes, or a person asks for it.
+   * `done`: false until the bundle before is applied whole.
+   */
+  readonly rolledBack?: { readonly generation: number; readonly at: Instant; readonly done?: boolean };
   /** When the generation's apply began first; the health deadline counts from here. */
   readonly began?: { readonly generation: number; readonly at: Instant };
 }

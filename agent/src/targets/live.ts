@@ -1,5 +1,5 @@
 import { type Instant, objectKey, type TargetKey } from "@capstan/proto";
-import type { ApplyResult } from "../apply/model.ts";
+import type { Action, ApplyResult } from "../apply/model.ts";
 import type { TargetStatus } from "../report/model.ts";
 import type { Failure } from "./retry.ts";
 import { blankStatus } from "./status.ts";
@@ -41,7 +41,7 @@ export function suspectDue(live: Live, now: Instant): void {
   live.recheck = undefined;
 }
 
-/** Keys of the objects that a pass found to differ and did not write. */
-export function differing({ outcomes }: ApplyResult): ReadonlySet<string> {
-  return new Set(outcomes.filter(({ action }) => action === "different").map(({ ref }) => objectKey(ref)));
+/** Keys of the objects with which a pass ended so. */
+export function outcomesOf({ outcomes }: ApplyResult, ended: Action): ReadonlySet<string> {
+  return new Set(outcomes.filter(({ action }) => action === ended).map(({ ref }) => objectKey(ref)));
 }

@@ -126,3 +126,15 @@ export function removalOf(tombstone: Tombstone): RemovalInput {
   const objects = tombstone.removal === Removal.PRUNE ? "prune" : "keep";
   return { target: keyOf(tombstone), account: accountOf(tombstone.serviceAccount), objects, propagation: "background" };
 }
+
+/**
+ * The policy of a look at what is applied. While windows are closed nothing is healed. After a local rollback the bundle is
+ * another than the one of its generation, which the engine would take for a new one: without self-heal it only observes.
+ */
+export function checkPolicy(
+  policy: ApplyPolicy,
+  { closed, back }: { readonly closed: boolean; readonly back: boolean },
+): ApplyPolicy {
+  const selfHeal = policy.selfHeal && !closed;
+  return { ...policy, selfHeal, ...(back && !selfHeal ? { mode: "Observe" } : {}) };
+}

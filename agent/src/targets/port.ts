@@ -1,4 +1,4 @@
-import type { Digest, TargetKey } from "@capstan/proto";
+import type { Chance, Clock, Digest, Fault, TargetKey } from "@capstan/proto";
 import type { AgentEvent } from "@capstan/proto/agent";
 import type { DesiredTarget } from "@capstan/proto/desired";
 import type { ApplyInput, ApplyResult, RemovalInput, RemovalResult } from "../apply/model.ts";
@@ -56,4 +56,19 @@ export interface TargetSink {
   /** The target is not here and never was, as far as this agent knows. */
   forgotten(target: TargetKey): void;
   event(event: Pick<AgentEvent, "reason" | "message" | "target">): void;
+}
+
+/** What the keeper of the targets works with. */
+export interface TargetsPorts {
+  readonly applier: Applier;
+  readonly following: Following;
+  readonly bundles: Bundles;
+  readonly memories: Memories;
+  readonly sink: TargetSink;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  /** Targets handled at once. */
+  readonly concurrency: number;
+  /** Told of every fault, for the log. */
+  fault(target: string, fault: Fault): void;
 }

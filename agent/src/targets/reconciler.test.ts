@@ -273,6 +273,27 @@ describe("the keeper of targets", () => {
     await world.stop();
   });
 
+  it("tries again to heal what it could not heal", async () => {
+    const world = new World();
+    await world.want([world.target("one", 1)]);
+    const ref = { group: "", kind: "ConfigMap", namespace: "ns", name: "x" };
+    world.ends = {
+      phase: "Failed",
+      outcomes: [{ ref, action: "failed", fault: new Fault("timeout", { message: "" }) }],
+    };
+    world.targets.suspect(shop, new Set(["/ConfigMap/ns/x"]));
+    await world.clock.advance(1);
+    assert.equal(world.phase, "Failed");
+    world.ends = {};
+    await world.clock.advance(10_000);
+    assert.deepEqual(world.applied.at(-1)?.only, new Set(["/ConfigMap/ns/x"]));
+    assert.equal(world.phase, "Done");
+    const tried = world.applied.length;
+    await world.clock.advance(600_000);
+    assert.equal(world.applied.length, tried);
+    await world.stop();
+  });
+
   it("does not carry out a tombstone that is older than what is applied", async () => {
     const world = new World();
     await world.want([world.target("one", 12)]);
@@ -318,6 +339,34 @@ describe("the keeper of targets", () => {
     assert.equal(world.applied.length, 3);
     await world.want([world.target("fixed", 3, may as never)]);
     assert.equal(world.phase, "Done");
+    assert.equal(world.memories.get(shop)?.rolledBack, undefined);
+    await world.stop();
+  });
+
+  it("finishes a way back that failed, then only watches without self-heal, and goes forward for a person", async () => {
+    const world = new World();
+    world.health.set(bad, "Degraded");
+    const may = { mayRollBackLocally: true, healthDeadline: { seconds: 60n }, policy: { automated: true } };
+    await world.want([world.target("good", 1, may as never)]);
+    await world.want([world.target(bad, 2, may as never)]);
+    world.ends = { phase: "Failed" };
+    await world.clock.advance(61_000);
+    assert.equal(world.memories.get(shop)?.rolledBack?.done, false);
+    world.ends = {};
+    await world.clock.advance(60_000);
+    assert.equal(world.memories.get(shop)?.rolledBack?.done, true);
+    assert.equal(world.applied.at(-1)?.again, true);
+    world.targets.suspect(shop, new Set(["/ConfigMap/ns/x"]));
+    await world.clock.advance(1);
+    const { again, policy } = world.applied.at(-1) ?? assert.fail();
+    assert.deepEqual([again, policy.mode], [false, "Observe"]);
+    const operation = { id: "op-1", sync: true };
+    world.health.set(bad, "Healthy");
+    await world.want([world.target(bad, 2, { ...may, operation } as never)]);
+    assert.equal(world.contents.at(-1), bad);
+    const tried = world.applied.length;
+    await world.clock.advance(600_000);
+    assert.equal(world.applied.length, tried);
     assert.equal(world.memories.get(shop)?.rolledBack, undefined);
     await world.stop();
   });

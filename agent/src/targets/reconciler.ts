@@ -1,46 +1,19 @@
-import {
-  again,
-  backoffDelay,
-  type Chance,
-  type Clock,
-  done,
-  Fault,
-  KeyedLoop,
-  type Outcome,
-  parseDigest,
-  type TargetKey,
-} from "@capstan/proto";
+import { again, backoffDelay, done, Fault, KeyedLoop, type Outcome, parseDigest, type TargetKey } from "@capstan/proto";
 import type { DesiredTarget, Tombstone } from "@capstan/proto/desired";
 import type { ApplyInput, ApplyResult } from "../apply/model.ts";
 import type { TargetHealth } from "../health/model.ts";
-import type { Inventory } from "../inventory/model.ts";
 import type { TargetStatus } from "../report/model.ts";
 import { withSince } from "../report/problems.ts";
 import { objectsOf, permitted, runsHooks } from "./bundle.ts";
 import { decide, type Work } from "./decide.ts";
 import { hooksHaveRun, notNamed, olderTombstone } from "./kept.ts";
-import { differing, type Live, lookAgain, newLive, suspectDue } from "./live.ts";
+import { type Live, lookAgain, newLive, outcomesOf, suspectDue } from "./live.ts";
 import { type Wanted, wantsNothing } from "./model.ts";
-import { modeOf, policyOf, removalOf } from "./policy.ts";
-import type { Applier, Bundles, Following, Memories, TargetSink } from "./port.ts";
+import { checkPolicy, modeOf, policyOf, removalOf } from "./policy.ts";
+import type { TargetsPorts } from "./port.ts";
 import { afterFailure, attemptOf, givenUp, ownBackoff, waitsUntil } from "./retry.ts";
 import { rollBackAt } from "./rollback.ts";
 import { described, phaseAfter, withHealth, withResult } from "./status.ts";
-
-/** What the keeper of the targets works with. */
-export interface TargetsPorts {
-  readonly applier: Applier;
-  readonly following: Following;
-  readonly bundles: Bundles;
-  readonly memories: Memories;
-  readonly sink: TargetSink;
-  readonly clock: Clock;
-  readonly chance: Chance;
-  /** Targets handled at once. */
-  readonly concurrency: number;
-  /** Told of every fault, for the log. */
-  fault(target: string, fault: Fault): void;
-}
 
 const observeAgainMs = 300_000;
 const removalStepMs = { base: 1_000, factor: 1.5, cap: 30_000 } as const;
@@ -141,7 +114,7 @@ export class Targets {
     live.status = described(live.status, target, { memory, mode: modeOf(target.mode, this.#wanted.clusterMode) });
     const inventory = await applier.inventory(key, signal);
     const digest = memory.rolledBack === undefined ? target.bundle?.digest : memory.previous;
-    const looked = live.looked === `${target.generation}@${digest}`;
+    const looked = live.looked === `${target.generation}@${digest}` && memory.rolledBack?.done !== false;
     const work = decide({ target, inventory, memory, suspects: live.suspects, looked, now: clock.now() });
     switch (work.kind) {
       case "rest":
@@ -152,7 +125,7 @@ export class Targets {
       case "apply":
         return this.#applyInTime(key, target, work, signal);
       case "check":
-        return this.#check(key, target, { inventory, work }, signal);
+        return this.#check(key, target, work, signal);
     }
   }
 
@@ -194,7 +167,8 @@ export class Targets {
     const gzip = await bundles.get(target, signal);
     await permitted(this.#ports, target, gzip, signal);
     let memory = memories.get(key);
-    if (BigInt(memory.began?.generation ?? 0) !== target.generation) {
+    const asked = work.operation !== undefined && memory.rolledBack !== undefined;
+    if (asked || BigInt(memory.began?.generation ?? 0) !== target.generation) {
       const { rolledBack: _, ...rest } = memory;
       const previous = memory.good === undefined || memory.good === digest ? {} : { previous: memory.good };
       memory = { ...rest, ...previous, began: { generation: Number(target.generation), at: clock.now() } };
@@ -215,24 +189,28 @@ export class Targets {
   async #check(
     key: TargetKey,
     target: DesiredTarget,
-    { inventory, work }: { readonly inventory: Inventory; readonly work: Work & { kind: "check" } },
+    work: Work & { kind: "check" },
     signal: AbortSignal,
   ): Promise<Outcome> {
     const { bundles, memories } = this.#ports;
     const live = this.#of(key);
-    const { previous } = memories.get(key);
+    const { previous, rolledBack } = memories.get(key);
     const back = work.back && previous !== undefined;
     const gzip = back ? await bundles.held(previous, signal) : await bundles.get(target, signal);
     if (gzip === undefined) throw new Fault("not-found", { message: `the cache does not hold ${previous} any more.` });
     const digest = back ? previous : parseDigest(target.bundle?.digest ?? "");
-    const again = back && !(inventory.digest === digest && inventory.applied);
+    const again = back && rolledBack?.done === false;
     const plain = this.#input(key, target, gzip);
-    const policy = work.closed === undefined ? plain.policy : { ...plain.policy, selfHeal: false };
+    const policy = checkPolicy(plain.policy, { closed: work.closed !== undefined, back: back && !again });
     const only = work.only === undefined ? {} : { only: work.only };
     const result = await this.#pass(live, { ...plain, policy, digest, again, ...only }, signal, back);
-    if (work.closed !== undefined && plain.policy.selfHeal) lookAgain(live, differing(result), work.closed);
+    if (work.closed !== undefined && plain.policy.selfHeal)
+      lookAgain(live, outcomesOf(result, "different"), work.closed);
     if (!back && work.only === undefined && result.phase !== "Failed") live.wentWell = attemptOf(target);
     if (!again) this.#healed(key, result);
+    else if (result.phase !== "Failed") {
+      await memories.set(key, { ...memories.get(key), rolledBack: { ...rolledBack, done: true } });
+    }
     return this.#after(key, target, result);
   }
 
@@ -261,8 +239,9 @@ export class Targets {
     const { applier, following, clock } = this.#ports;
     const taken = [...(input.only ?? live.suspects)];
     const result = await applier.apply(input, signal);
-    for (const key of taken) live.suspects.delete(key);
-    if (input.only === undefined) live.looked = `${input.generation}@${input.digest}`;
+    // What could not be put right is still suspected, and a look that failed was none.
+    for (const key of taken) if (!outcomesOf(result, "failed").has(key)) live.suspects.delete(key);
+    if (input.only === undefined && result.phase !== "Failed") live.looked = `${input.generation}@${input.digest}`;
     following.track(result.inventory);
     const { recheck } = result;
     if (recheck !== undefined) lookAgain(live, recheck.objects, clock.now() + recheck.afterMs);
@@ -328,7 +307,7 @@ export class Targets {
       this.#show(live, { ...live.status, problem: hooksHaveRun() });
       return done;
     }
-    const rolledBack = { generation: Number(target.generation), at: clock.now() };
+    const rolledBack = { generation: Number(target.generation), at: clock.now(), done: false };
     await memories.set(key, { ...memories.get(key), rolledBack });
     const message = `generation ${target.generation} was not healthy in time; back to ${memories.get(key).previous}`;
     sink.event({ reason: "RolledBack", message, target: key });
