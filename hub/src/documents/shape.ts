@@ -24,18 +24,27 @@ export interface Field {
   readonly replace: boolean;
 }
 
+/** A text. */
 export const string: Shape = { kind: "string" };
+/** True or false. */
 export const bool: Shape = { kind: "bool" };
+/** A whole number. */
 export const int: Shape = { kind: "int" };
+/** A whole number or a text, as a share of pods is written. */
 export const intOrString: Shape = { kind: "intOrString" };
+/** Anything at all. */
 export const json: Shape = { kind: "json" };
+/** A list of texts. */
 export const strings: Shape = { kind: "list", of: string };
+/** A map of texts. */
 export const stringMap: Shape = { kind: "map", of: string };
 
+/** A list of one shape. */
 export function list(of: Shape): Shape {
   return { kind: "list", of };
 }
 
+/** A map of one shape. */
 export function map(of: Shape): Shape {
   return { kind: "map", of };
 }

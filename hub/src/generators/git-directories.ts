@@ -66,6 +66,7 @@ export interface PathNames {
   readonly filename?: string;
 }
 
+/** What a path gives to templates; with a file name for the files generator. */
 export function pathNames(path: string, filename?: string): PathNames {
   const basename = basePath(path);
   return filename === undefined ? { path, basename } : { path, basename, filename };

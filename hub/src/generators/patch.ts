@@ -69,7 +69,7 @@ function mergeObjects(into: JsonObject, patch: JsonObject, shape: Shape): JsonOb
   if (directive === "delete") return {};
   if (directive !== undefined && directive !== "merge") {
     throw new Fault("bad-input", {
-      message: `templatePatch: $patch is replace, merge or delete; found ${String(directive)}.`,
+      message: `templatePatch: $patch is replace, merge or delete; found ${JSON.stringify(directive)}.`,
       next,
     });
   }

@@ -12,6 +12,7 @@ export interface RenderLimits {
   readonly pipelines: number;
 }
 
+/** Enough for any real template, and the end of a bomb within a second. */
 export const defaultRenderLimits: RenderLimits = {
   steps: 1_000_000,
   output: 4 * 1024 * 1024,

@@ -8,6 +8,7 @@ const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ascii = /^[\x00-\x7f]*$/;
 const escaped = /[\udc80-\udcff]/;
 
+/** Whether every character is one byte. */
 export function isAscii(text: string): boolean {
   return ascii.test(text);
 }

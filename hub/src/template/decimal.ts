@@ -19,15 +19,18 @@ function scaled(value: Decimal, exponent: number): bigint {
   return value.digits * 10n ** BigInt(value.exponent - exponent);
 }
 
+/** The exact sum. */
 export function add(left: Decimal, right: Decimal): Decimal {
   const exponent = Math.min(left.exponent, right.exponent);
   return { digits: scaled(left, exponent) + scaled(right, exponent), exponent };
 }
 
+/** The exact difference. */
 export function subtract(left: Decimal, right: Decimal): Decimal {
   return add(left, { digits: -right.digits, exponent: right.exponent });
 }
 
+/** The exact product. */
 export function multiply(left: Decimal, right: Decimal): Decimal {
   return { digits: left.digits * right.digits, exponent: left.exponent + right.exponent };
 }

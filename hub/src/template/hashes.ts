@@ -6,6 +6,7 @@ export function hexOf(bytes: Uint8Array): string {
   return hex;
 }
 
+/** Adler-32 (RFC 1950), for sprig. */
 export function adler32(bytes: Uint8Array): number {
   let a = 1;
   let b = 0;
@@ -30,6 +31,7 @@ function padded(bytes: Uint8Array, block: number, lengthSize: number): DataView 
 const left = (value: number, by: number) => (value << by) | (value >>> (32 - by));
 const right = (value: number, by: number) => (value >>> by) | (value << (32 - by));
 
+/** SHA-1 (RFC 3174), for sprig; nothing is protected by it. */
 export function sha1(bytes: Uint8Array): Uint8Array {
   const view = padded(bytes, 64, 8);
   const hash = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0];
@@ -89,6 +91,7 @@ const initial64 = primes(8).map((prime) => rootFraction(prime, 2n));
 const constants32 = Int32Array.from(constants64.slice(0, 64), (value) => Number(BigInt.asIntN(32, value >> 32n)));
 const initial32 = initial64.map((value) => Number(BigInt.asIntN(32, value >> 32n)));
 
+/** SHA-256 (RFC 6234), for sprig. */
 export function sha256(bytes: Uint8Array): Uint8Array {
   const view = padded(bytes, 64, 8);
   const hash = [...initial32];
@@ -121,6 +124,7 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 const right64 = (value: bigint, by: bigint) => BigInt.asUintN(64, (value >> by) | (value << (64n - by)));
 const mask = (1n << 64n) - 1n;
 
+/** SHA-512 (RFC 6234), for sprig. */
 export function sha512(bytes: Uint8Array): Uint8Array {
   const view = padded(bytes, 128, 16);
   const hash = [...initial64];

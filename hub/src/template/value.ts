@@ -46,6 +46,7 @@ export function goInt64(value: number | bigint): GoInt {
   return new GoInt("int64", BigInt.asIntN(64, BigInt(value)));
 }
 
+/** A complex number, as Go prints one. */
 export class GoComplex {
   readonly real: number;
   readonly imaginary: number;

@@ -153,10 +153,12 @@ class CaseWriter {
   }
 }
 
+/** `snake_case`, as the library that sprig uses writes it. */
 export function snakeCase(text: string): string {
   return new CaseWriter(text, "_").run();
 }
 
+/** `kebab-case`, likewise. */
 export function kebabCase(text: string): string {
   return new CaseWriter(text, "-").run();
 }

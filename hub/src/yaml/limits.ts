@@ -15,6 +15,7 @@ export interface YamlLimits {
   readonly nodes: number;
 }
 
+/** What files in a repository may be. */
 export const defaultYamlLimits: YamlLimits = {
   bytes: 1024 * 1024,
   documents: 5_000,

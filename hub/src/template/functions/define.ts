@@ -24,14 +24,17 @@ export function define(types: string, call: (args: readonly Value[], context: Ca
 
 // The evaluator has checked types; these only tell the compiler.
 
+/** The value as the text that it is. */
 export function text(value: Value): string {
   return typeof value === "string" ? value : fail("text was expected");
 }
 
+/** The value as the whole number that it is. */
 export function whole(value: Value): number {
   return value instanceof GoInt ? Number(value.value) : fail("a whole number was expected");
 }
 
+/** The value as the map that it is. */
 export function mapOf(value: Value): GoMap {
   return value instanceof GoMap ? value : fail("a map was expected");
 }
