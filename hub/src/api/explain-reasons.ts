@@ -1,5 +1,5 @@
 import type { Reason } from "@capstan/proto/common";
-import { approveCommand, reason, whyTarget } from "./reasons.ts";
+import { approveCommand, faultReason, reason, whyTarget } from "./reasons.ts";
 import type { Row } from "./rows.ts";
 import type { Seen } from "./seen.ts";
 
@@ -67,7 +67,6 @@ export function sourceReasons(owner: string, { world }: Seen): Reason[] {
     if (fault === undefined) return [];
     const state = world.repositories.current(url, revision);
     const served = state === undefined ? "" : ` What was read last is used: ${state.commit.slice(0, 7)}.`;
-    const unblock = fault.next === undefined ? [] : [fault.next];
-    return [reason(owner, { rule: fault.code, message: `${fault.message}${served}`, since: state?.asOf, unblock })];
+    return [faultReason(owner, fault, { message: `${fault.message}${served}`, since: state?.asOf })];
   });
 }

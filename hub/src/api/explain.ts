@@ -10,7 +10,7 @@ import { explainCluster } from "./explain-cluster.ts";
 import { adviceOf, explainLane, explainRun } from "./explain-lane.ts";
 import { counted, heldReasons, rowReasons, sourceReasons, type Told } from "./explain-reasons.ts";
 import { ambiguous, lanesNamed, ownersNamed, rowsNamed, targetsMeant } from "./names.ts";
-import { reason, whyLane, whyTarget } from "./reasons.ts";
+import { faultReason, reason, whyLane, whyTarget } from "./reasons.ts";
 import type { Row } from "./rows.ts";
 import type { Seen } from "./seen.ts";
 import { placeText } from "./target-views.ts";
@@ -106,11 +106,7 @@ function ofSet(owner: string, seen: Seen): Told {
     const message = known ? "it is being worked out: a repository is fetched for the first time" : "it was deleted";
     if (known || rows.length > 0) reasons.push(reason(owner, { rule: known ? "fetching" : "deleted", message }));
   }
-  for (const fault of state?.faults ?? []) {
-    const unblock = fault.next === undefined ? [] : [fault.next];
-    const generator = fault.where.generator;
-    reasons.push(reason(generator ?? owner, { rule: fault.code, message: fault.message, unblock }));
-  }
+  for (const fault of state?.faults ?? []) reasons.push(faultReason(fault.where.generator ?? owner, fault));
   for (const { type, status, message } of state?.conditions ?? []) {
     if (type !== "ErrorOccurred" || status !== "True" || (state?.faults.length ?? 0) > 0) continue;
     reasons.push(reason(owner, { rule: "error-occurred", message }));

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Instant } from "@capstan/proto";
+import { type Fault, type Instant, whereText } from "@capstan/proto";
 import { Phase, Sync } from "@capstan/proto/agent";
 import { type Reason, ReasonSchema } from "@capstan/proto/common";
 import { Mode } from "@capstan/proto/desired";
@@ -32,6 +32,19 @@ export function reason(subject: string, { rule, message, since, unblock = [], de
     unblock: unblock.filter((each) => each !== ""),
     subject,
     details: [...details],
+  });
+}
+
+/** A fault as a reason, with the place where a person mends it: what the subject says already is left out. */
+export function faultReason(subject: string, fault: Fault, more: Partial<Told> = {}): Reason {
+  const { target: _target, cluster: _cluster, set: _set, generator: _generator, ...where } = fault.where;
+  const place = whereText(where);
+  return reason(subject, {
+    rule: fault.code,
+    message: fault.message,
+    unblock: fault.next === undefined ? [] : [fault.next],
+    details: place === "" ? [] : [`at ${place}`],
+    ...more,
   });
 }
 
@@ -128,10 +141,7 @@ function pinReason({ lane, release, by, reason: because, at }: Pin, standing: La
 /** Why one target is not as it should be; undefined: nothing is waited for. */
 export function whyTarget(row: Row, status: TargetStatus | undefined, seen: Seen): Reason | undefined {
   const subject = row.cluster === "" ? row.key : `${row.key} on ${row.cluster}`;
-  if (row.fault !== undefined) {
-    const { code, message, next } = row.fault;
-    return reason(subject, { rule: code, message, unblock: next === undefined ? [] : [next] });
-  }
+  if (row.fault !== undefined) return faultReason(subject, row.fault);
   return cut(row, subject, seen) ?? moving(row, subject, seen) ?? delivered(row, status, subject, seen);
 }
 

@@ -178,6 +178,7 @@ function failure(tool: string, { said, code, killedBy }: Ending, limits: Process
   const words = said.replace(/^\s*(level=WARN.*|WARNING: .*)\n/gm, "").trim();
   return new Fault("render-failed", {
     message: `${tool} failed: ${words === "" ? `exit code ${code ?? killedBy}` : shortened(words)}`,
+    next: "Correct the files or values that it names, and push.",
   });
 }
 
