@@ -2,7 +2,6 @@ import { type ClusterId, parseClusterId } from "@capstan/proto";
 import type { TargetView } from "@capstan/proto/application";
 import { Mode } from "@capstan/proto/desired";
 import { type AddClusterResponse, AddClusterResponseSchema, type Cluster, ClusterState } from "@capstan/proto/fleet";
-import { ttlOf } from "./access.ts";
 import { span } from "./age.ts";
 import { dataOf } from "./answer.ts";
 import type { Call } from "./call.ts";
@@ -12,6 +11,7 @@ import { checkJoinToken, type Installation, manifestItems, manifestYaml } from "
 import { parsePairs } from "./names.ts";
 import { resumed } from "./resume.ts";
 import { invitation, joinedLines } from "./screens/joined.ts";
+import { ttlOf } from "./tokens.ts";
 import { type Flag, flag, type Verb } from "./verb.ts";
 import { parseMode } from "./words.ts";
 

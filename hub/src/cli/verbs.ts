@@ -10,6 +10,7 @@ import { restVerbs } from "./rest.ts";
 import { rolloutVerbs } from "./rollouts.ts";
 import { servingVerbs } from "./serving.ts";
 import { statusVerbs } from "./status.ts";
+import { tokenVerbs } from "./tokens.ts";
 import type { Verb } from "./verb.ts";
 
 /** Every verb there is, in the order in which help shows them. */
@@ -24,6 +25,7 @@ export const verbs: readonly Verb[] = [
   ...clusterVerbs,
   ...inputVerbs,
   ...contextVerbs,
+  ...tokenVerbs,
   ...servingVerbs,
   ...restVerbs(() => verbs),
 ];
