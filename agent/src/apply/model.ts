@@ -31,6 +31,8 @@ export interface DeletionLimits {
   readonly share: number;
   /** Kinds held besides the built-in ones, as `group/Kind` (`/Kind` in the core group). */
   readonly kinds: readonly string[];
+  /** Nothing is held, no kind either: for sets that are marked ephemeral. */
+  readonly off?: boolean;
 }
 
 /** max(5, 50 %), and no kinds besides the built-in ones. */

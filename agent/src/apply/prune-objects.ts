@@ -6,7 +6,7 @@ import type { Outcomes } from "./outcomes.ts";
 import { isOwnedBy, ownerOf } from "./ownership.ts";
 import type { ApplyPorts, Pass } from "./pass.ts";
 import { pooled } from "./pool.ts";
-import { heldLiveReason, namespaceInUse, planPrune } from "./prune.ts";
+import { confirmationReason, heldLiveReason, namespaceInUse, planPrune } from "./prune.ts";
 import { stageOf } from "./stages.ts";
 
 /** What deletions of a pass or a removal share. */
@@ -29,9 +29,11 @@ export interface Deleting {
   readonly usedNamespaces: "held" | "released";
   /** Why a namespace is still needed. */
   inUse(namespace: ObjectAddress): Promise<string | undefined>;
+  /** Whether a deletion counts against the limits of the next 24 hours. */
+  counts(key: string): boolean;
   /** Keys that are the target's no longer. */
   readonly dropped: Set<string>;
-  /** Deletions that the server accepted. */
+  /** Deletions that the server accepted, of those that count. */
   accepted: number;
 }
 
@@ -64,7 +66,11 @@ export async function pruneTarget(pass: Pass): Promise<{ readonly dropped: Set<s
     pause: optsOutOfApply,
     letGo: optsOutOfPrune,
     usedNamespaces: "held",
-    hold: (live, address) => (policy.approved.has(objectKey(address)) ? undefined : heldLiveReason(live)),
+    hold: (live, address) => {
+      if (policy.approved.has(objectKey(address))) return undefined;
+      return policy.limits.off === true ? confirmationReason(live) : heldLiveReason(live);
+    },
+    counts: (key) => !plan.free.has(key),
     inUse: (namespace) => usersOf(pass, namespace),
     dropped: new Set(),
     accepted: 0,
@@ -140,7 +146,7 @@ async function deleteOne(deleting: Deleting, entry: ObjectAddress): Promise<void
   if (outcome === "replaced") {
     return outcomes.add(entry, "deleting", { reason: "another object has its name by now: it is looked at again" });
   }
-  deleting.accepted++;
+  if (deleting.counts(objectKey(entry))) deleting.accepted++;
   if (outcome === "gone") return end(deleting, entry, "pruned");
   outcomes.add(entry, "deleting", finalizersOf(live));
 }

@@ -84,6 +84,27 @@ test("held kinds are removed only when approved one by one", () => {
   );
 });
 
+test("with the guard off no kind and no number is held", () => {
+  const off = { count: Number.MAX_SAFE_INTEGER, share: 1, kinds: [], off: true };
+  fc.assert(
+    fc.property(input, (given) => {
+      const { remove, held } = planPrune({ ...given, limits: off });
+      assert.ok(remove.length === 0 || held.length === 0);
+    }),
+  );
+});
+
+test("only what was approved or has a successor counts against no limit", () => {
+  fc.assert(
+    fc.property(input, (given) => {
+      for (const key of planPrune(given).free) {
+        assert.ok(!given.desired.has(key) && given.inventory.entries.has(key));
+        assert.ok(given.approved.has(key) || /-[a-d2-4]{5}$/.test(key));
+      }
+    }),
+  );
+});
+
 test("what no one approved stays within the limit of a day, but for what has a successor", () => {
   fc.assert(
     fc.property(input, (given) => {

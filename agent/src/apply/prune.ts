@@ -29,6 +29,8 @@ export interface PrunePlan {
   readonly remove: readonly ObjectAddress[];
   readonly prunable: readonly ObjectAddress[];
   readonly held: readonly { readonly address: ObjectAddress; readonly reason: string }[];
+  /** Keys whose deletion counts against no limit, now or later: approved by a person, or replaced by a successor. */
+  readonly free: ReadonlySet<string>;
 }
 
 /** Kinds whose deletion always waits for a person; with StatefulSet and PVC go data, with Namespace and CRD everything in it. */
@@ -43,11 +45,13 @@ const heldKinds = new Set([
 /** Plans the deletions of a pass: what the inventory has and the bundle does not, within the guards. */
 export function planPrune(input: PruneInput): PrunePlan {
   const gone = [...stale(input.inventory, input.desired)].sort((a, b) => compareOrder(b, a));
-  if (gone.length === 0) return { remove: [], prunable: [], held: [] };
-  if (!input.prune) return { remove: [], prunable: gone, held: [] };
+  const none: PrunePlan = { remove: [], prunable: [], held: [], free: new Set() };
+  if (gone.length === 0) return none;
+  if (!input.prune) return { ...none, prunable: gone };
   const all = holdAll(input);
-  if (all !== undefined) return { remove: [], prunable: [], held: gone.map((address) => ({ address, reason: all })) };
-  const tooMany = overLimit(input, gone);
+  if (all !== undefined) return { ...none, held: gone.map((address) => ({ address, reason: all })) };
+  const free = freeOf(input, gone);
+  const tooMany = overLimit(input, gone, free);
   const remove: ObjectAddress[] = [];
   const held: { address: ObjectAddress; reason: string }[] = [];
   for (const address of gone) {
@@ -55,7 +59,7 @@ export function planPrune(input: PruneInput): PrunePlan {
     if (reason === undefined) remove.push(address);
     else held.push({ address, reason });
   }
-  return { remove, prunable: [], held };
+  return { remove, prunable: [], held, free };
 }
 
 /** Why nothing at all may be deleted in this pass. */
@@ -70,7 +74,7 @@ function holdAll(input: PruneInput): string | undefined {
 }
 
 function heldReason(address: ObjectAddress, input: PruneInput, tooMany: string | undefined): string | undefined {
-  if (input.approved.has(objectKey(address))) return undefined;
+  if (input.limits.off === true || input.approved.has(objectKey(address))) return undefined;
   return heldKindReason(address, input.limits.kinds) ?? tooMany;
 }
 
@@ -84,21 +88,26 @@ export function heldKindReason(
   return `a person must approve the deletion of a ${kind.kind}`;
 }
 
+/** Why an object that asks for a person's word waits for it; no limit of a set takes that off. */
+export function confirmationReason(live: KubeObject): string | undefined {
+  return wantsConfirmation(live) ? "its sync-options ask for a confirmation" : undefined;
+}
+
 /** Why a live object's own content holds its deletion: a load balancer's address, a wish to be asked. */
 export function heldLiveReason(live: KubeObject): string | undefined {
-  if (wantsConfirmation(live)) return "its sync-options ask for a confirmation";
+  const asked = confirmationReason(live);
+  if (asked !== undefined) return asked;
   const spec = live["spec"];
   const balancer =
     live.apiVersion === "v1" && live.kind === "Service" && isMap(spec) && spec["type"] === "LoadBalancer";
   return balancer ? "a person must approve the deletion of a Service of type LoadBalancer" : undefined;
 }
 
-/** Whether the deletions, with those of the last 24 hours and without replaced ones, pass max(count, share). */
-function overLimit(input: PruneInput, gone: readonly ObjectAddress[]): string | undefined {
+/** Whether the deletions, with those of the last 24 hours and without free ones, pass max(count, share). */
+function overLimit(input: PruneInput, gone: readonly ObjectAddress[], free: ReadonlySet<string>): string | undefined {
   const { limits, inventory } = input;
   const recent = recentDeletions(inventory, input.now).reduce((sum, record) => sum + record.count, 0);
-  const unapproved = gone.filter((address) => !input.approved.has(objectKey(address)));
-  const net = unapproved.length - replacedCount(unapproved, input.desired);
+  const net = gone.length - free.size;
   const base = inventory.entries.size + recent;
   const allowed = Math.max(limits.count, Math.floor(base * limits.share));
   if (net === 0 || net + recent <= allowed) return undefined;
@@ -106,22 +115,24 @@ function overLimit(input: PruneInput, gone: readonly ObjectAddress[]): string | 
   return `${net} deletions${before} of ${base} objects pass the limit of ${allowed}`;
 }
 
-/** How many of the objects have each a successor of the same kind, namespace and stem: names that end in a content hash. */
-function replacedCount(gone: readonly ObjectAddress[], desired: ReadonlySet<string>): number {
+/** Approved ones, and those that have each a successor of the same kind, namespace and stem: names that end in a hash. */
+function freeOf({ approved, desired }: PruneInput, gone: readonly ObjectAddress[]): ReadonlySet<string> {
   const successors = new Map<string, number>();
   for (const key of desired) {
     const stem = stemOf(key);
     if (stem !== undefined) successors.set(stem, (successors.get(stem) ?? 0) + 1);
   }
-  let replaced = 0;
-  for (const address of gone) {
-    const stem = stemOf(objectKey(address));
+  const free = new Set<string>();
+  for (const key of gone.map(objectKey)) {
+    const stem = stemOf(key);
     const waiting = stem === undefined ? 0 : (successors.get(stem) ?? 0);
-    if (stem === undefined || waiting === 0) continue;
-    successors.set(stem, waiting - 1);
-    replaced++;
+    if (approved.has(key)) free.add(key);
+    else if (stem !== undefined && waiting > 0) {
+      successors.set(stem, waiting - 1);
+      free.add(key);
+    }
   }
-  return replaced;
+  return free;
 }
 
 /** A key without the hash at its name's end: 5 to 10 characters of which one at least is a digit. */

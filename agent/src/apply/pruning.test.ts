@@ -52,6 +52,8 @@ describeOnKube("deletion", (suite) => {
     const approved = new Set([5, 6, 7, 8].map((index) => `/ConfigMap/default/c-${index}`));
     const done = await world.apply("c", all.slice(9), { generation: 3, policy: { ...plainPolicy, approved } });
     assert.equal(done.counts.pruned, 4, show(done));
+    const counted = done.inventory.deletions.map(({ count }) => count);
+    assert.deepEqual(counted, [5], "what a person approved does not count against the next");
   });
 
   it("does not count objects replaced under a new content hash", async () => {
@@ -60,6 +62,7 @@ describeOnKube("deletion", (suite) => {
     await world.apply("d", named("5f8bb9c7d2"));
     const next = await world.apply("d", named("7h2mk4d9t6"), { generation: 2 });
     assert.equal(next.counts.pruned, 8, show(next));
+    assert.deepEqual(next.inventory.deletions, []);
   });
 
   it("holds volumes, namespaces, stateful sets and load balancers", async () => {
@@ -87,6 +90,9 @@ describeOnKube("deletion", (suite) => {
     const next = await world.apply("e", [configMap("e-1")], { generation: 2, policy: { ...plainPolicy, approved } });
     assert.equal(next.counts.pruned, 1, show(next));
     assert.equal(next.counts.held, 2);
+    const limits = { count: Number.MAX_SAFE_INTEGER, share: 1, kinds: [], off: true };
+    const off = await world.apply("e", [configMap("e-1")], { generation: 2, policy: { ...plainPolicy, limits } });
+    assert.equal(off.counts.held, 0, show(off));
   });
 
   it("does not delete what somebody else took over, or asked to keep", async () => {

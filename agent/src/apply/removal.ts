@@ -49,6 +49,7 @@ function deletingOf(ports: ApplyPorts, input: RemovalInput, outcomes: Outcomes, 
       const others = holders.filter((holder) => holder !== input.target);
       return others.length === 0 ? undefined : `targets ${others.slice(0, 3).join(", ")} still have objects in it`;
     },
+    counts: () => true,
     dropped: new Set(),
     accepted: 0,
   };

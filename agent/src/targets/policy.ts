@@ -111,7 +111,7 @@ function propagationOf(options: ReadonlySet<string>): ApplyPolicy["propagation"]
 
 function limitsOf(guard: DeletionGuard | undefined): DeletionLimits {
   if (guard === undefined) return defaultDeletionLimits;
-  if (guard.off) return { count: Number.MAX_SAFE_INTEGER, share: 1, kinds: [] };
+  if (guard.off) return { count: Number.MAX_SAFE_INTEGER, share: 1, kinds: [], off: true };
   return { count: guard.maxObjects, share: guard.maxPercent / 100, kinds: guard.protectedKinds.map(guardedKind) };
 }
 
