@@ -53,13 +53,10 @@ export class World implements AsyncDisposable {
     try {
       const tools = init.tools ?? (await ensureTools());
       const git = stack.use(await GitServer.start());
-      const clusters = await startClusters(init.clusters, tools, stack);
-      const repoURL = await git.create(repositoryName);
-      const repository = stack.use(await Repository.clone({ url: repoURL }));
-      const declared = init.clusters.map(({ id, labels = {} }) => ({ id, labels }));
-      const files = typeof init.files === "function" ? init.files(repoURL) : init.files;
-      await repository.publish(files ?? fleetRepository({ repoURL, clusters: declared }), "The fleet");
-      const hub = init.hub === "none" ? undefined : stack.use(await startHub(init.hub ?? {}, tools, repoURL));
+      const [clusters, { repository, hub }] = await both(
+        startClusters(init.clusters, tools, stack),
+        startFleet(init, { tools, git, stack }),
+      );
       if (hub !== undefined) {
         repository.onPush = githubWebhook({ url: `${hub.httpUrl}/webhook`, secret: webhookSecret });
       }
@@ -138,6 +135,29 @@ export class World implements AsyncDisposable {
 interface Rest {
   readonly hub: HubProcess | undefined;
   readonly stack: AsyncDisposableStack;
+}
+
+/** Both values; when one fails, the other has ended one way or the other before this throws. */
+async function both<A, B>(first: Promise<A>, second: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([first, second]);
+  return Promise.all([first, second]);
+}
+
+interface Ground {
+  readonly tools: Tools;
+  readonly git: GitServer;
+  readonly stack: AsyncDisposableStack;
+}
+
+/** The fleet repository with its first commit, and the hub that follows it. */
+async function startFleet(init: WorldInit, { tools, git, stack }: Ground) {
+  const repoURL = await git.create(repositoryName);
+  const repository = stack.use(await Repository.clone({ url: repoURL }));
+  const declared = init.clusters.map(({ id, labels = {} }) => ({ id, labels }));
+  const files = typeof init.files === "function" ? init.files(repoURL) : init.files;
+  await repository.publish(files ?? fleetRepository({ repoURL, clusters: declared }), "The fleet");
+  const hub = init.hub === "none" ? undefined : stack.use(await startHub(init.hub ?? {}, tools, repoURL));
+  return { repository, hub };
 }
 
 async function startClusters(inits: readonly ClusterInit[], tools: Tools, stack: AsyncDisposableStack) {
