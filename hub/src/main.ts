@@ -1,25 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type Clock, Fault, faultText, systemChance, systemClock } from "@capstan/proto";
-import { AgentService } from "@capstan/proto/agent";
-import { ApplicationService } from "@capstan/proto/application";
-import { FleetService } from "@capstan/proto/fleet";
-import { RolloutService } from "@capstan/proto/rollout";
-import { SystemService } from "@capstan/proto/system";
-import { agentService } from "./api/agent-service.ts";
-import { auditReach, readAudit } from "./api/audit-reader.ts";
-import { authoriser } from "./api/authorise.ts";
-import { Calls } from "./api/call.ts";
-import { fleetService } from "./api/fleet-service.ts";
-import { labelEffects } from "./api/label-effects.ts";
-import { inputProblems, looksOf, rolloutLines } from "./api/looks.ts";
-import { metricsText } from "./api/metrics.ts";
-import { peopleServices, worldOf } from "./api/people.ts";
-import { missingDocuments } from "./api/set-views.ts";
-import { summary } from "./api/summary.ts";
-import { systemService } from "./api/system-service.ts";
-import { type ClusterSources, clusterView, faultDetail } from "./api/views.ts";
-import { AuditTrail } from "./audit/reconciler.ts";
+import type { Served } from "./api/service.ts";
 import { runProgram } from "./cli/program.ts";
 import type { HubConfig } from "./config/compile.ts";
 import { generate } from "./generators/generate.ts";
@@ -42,51 +24,56 @@ import { openLog } from "./platform/log/log.ts";
 import { Spawner } from "./platform/render/spawner.ts";
 import { desiredCrypto, openRenderer, openRepositories } from "./platform/serve/ports.ts";
 import { openStore } from "./platform/serve/store.ts";
-import {
-  clusterStore,
-  desiredStore,
-  documentStore,
-  fleetNotes,
-  guardStore,
-  identityStore,
-  renderMemory,
-  rolloutStore,
-  statusStore,
-} from "./platform/stores/rooms.ts";
+import { roomStores } from "./platform/stores/rooms.ts";
 import { rootReader } from "./platform/stores/roots.ts";
 import { bundleVault } from "./platform/stores/vault.ts";
 import { rulesOf, scheduleOf } from "./sources/config.ts";
 import { SourcesReconciler } from "./sources/reconciler.ts";
-import { readPush } from "./sources/webhook.ts";
+import { readPush, type WebhookRequest } from "./sources/webhook.ts";
 import type { Fence } from "./store/port.ts";
 import { TemplateEngine } from "./template/engine.ts";
+import { type Services, servicesOf } from "./wiring/services.ts";
 
 const version = "0.1.0";
 
 /** Serves until the signal aborts. Everything that was opened is closed in the reverse order, also when a start fails. */
 export async function serve(config: HubConfig, signal: AbortSignal): Promise<void> {
   await using opened = new AsyncDisposableStack();
+  const world = await openWorld(config, opened, signal);
+  const { hub, keeper } = makeHub(world);
+  world.lease.keeper = keeper;
+  const listening = await listen(world, hub, opened);
+  const { log, store, sources, onFault, identity } = world;
+  log.info({ grpc: listening.grpc, http: listening.http, fleet: identity.authority.fleet }, "listening");
+  world.lease.serving = true;
+  await together(signal, (stop) => [
+    store.run(stop),
+    sources.start(stop),
+    keeper.run(stop),
+    everyDay(clock, listening.renew, { onFault, signal: stop }),
+  ]);
+}
+
+const clock = systemClock;
+const chance = systemChance;
+
+type World = Awaited<ReturnType<typeof openWorld>>;
+
+/** Keys, NATS, repositories and renderers: all that the hub stands on. */
+async function openWorld(config: HubConfig, opened: AsyncDisposableStack, signal: AbortSignal) {
   const log = openLog(config.logLevel, { hub: config.id });
   const onFault = (fault: Fault) => log.warn({ code: fault.code, err: fault.cause }, faultText(fault));
-  const clock = systemClock;
-  const chance = systemChance;
   const path = process.env["PATH"] ?? "";
-  const data = resolve(config.data);
-  const authority = await loadAuthority(join(data, "keys"), config.identity, clock.now());
-  const signer = await loadSigner(join(data, "keys", "signing"));
-  const sealing = await loadSealing(join(data, "keys", "sealing"));
-  const names = [...new Set([config.listen.address, "localhost", "127.0.0.1", ...config.listen.names])];
-  const certificate = await authority.server(names, clock.now());
-  const files = { cert: certificate.certFile, key: certificate.keyFile, ca: certificate.caFile };
-  const held: { keeper: LeaseKeeper | undefined } = { keeper: undefined };
+  const identity = await openIdentity(config);
+  // Stores need the fence, which is the lease, which is kept in the stores.
+  const lease: { keeper: LeaseKeeper | undefined; serving: boolean } = { keeper: undefined, serving: false };
   const fence: Fence = {
     shard: "0",
-    current: () => held.keeper?.current(),
-    settled: async (stop) => held.keeper?.settled(stop),
+    current: () => lease.keeper?.current(),
+    settled: async (stop) => lease.keeper?.settled(stop),
   };
-  const store = await openStore({ config, clock, chance, path, tls: files, fence, onFault }, signal);
-  let serving = false;
-  opened.defer(() => (serving ? store.close() : store.abandon()));
+  const store = await openStore({ config, clock, chance, path, tls: identity.files, fence, onFault }, signal);
+  opened.defer(() => (lease.serving ? store.close() : store.abandon()));
   for (const warning of store.warnings) log.warn(warning);
   // One small process starts all others: from a large one each start would hold up the hub.
   const runner = new Spawner().start();
@@ -103,10 +90,28 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
   });
   const { renderer, isolation } = await openRenderer(config, { clock, path, runner }, signal);
   log.info({ git: backend, sandbox: isolation.mode, nats: store.natsVersion, reason: isolation.reason }, "opened");
-  const endpoints = endpointsOf(config);
-  const vault = bundleVault(store.stores.bundles, sealing);
+  const vault = bundleVault(store.stores.bundles, identity.sealing);
+  return { config, log, onFault, identity, lease, store, secrets, sources, renderer, isolation, vault };
+}
+
+/** The hub's own keys and certificate, below its data folder. */
+async function openIdentity(config: HubConfig) {
+  const folder = join(resolve(config.data), "keys");
+  const authority = await loadAuthority(folder, config.identity, clock.now());
+  const signer = await loadSigner(join(folder, "signing"));
+  const sealing = await loadSealing(join(folder, "sealing"));
+  const names = [...new Set([config.listen.address, "localhost", "127.0.0.1", ...config.listen.names])];
+  const { certFile, keyFile, caFile } = await authority.server(names, clock.now());
+  return { authority, signer, sealing, names, files: { cert: certFile, key: keyFile, ca: caFile } };
+}
+
+/** The hub over its world, and the keeper of its lease. */
+function makeHub(world: World): { readonly hub: Hub; readonly keeper: LeaseKeeper } {
+  const { config, identity, store, sources, renderer, vault, log, onFault } = world;
+  const { authority, signer, sealing } = identity;
+  const { state, records, bundles, hints, memory, lease } = store.stores;
   const engine = new TemplateEngine();
-  const { state, records } = store.stores;
+  const endpoints = endpointsOf(config);
   const hub = new Hub({
     clock,
     chance,
@@ -119,118 +124,53 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     renderer,
     crypto: desiredCrypto(signer, sealing),
     vault,
-    shelf: store.stores.bundles,
-    hints: store.stores.hints,
-    memory: store.stores.memory,
+    shelf: bundles,
+    hints,
+    memory,
     desk: { authority, signer, users: store.users, crypto: tokenCrypto, endpoints },
-    stores: {
-      identity: identityStore(state),
-      desired: desiredStore(state),
-      status: statusStore(state),
-      clusters: clusterStore(state),
-      documents: documentStore(state),
-      renders: renderMemory(state),
-      rollouts: rolloutStore(state, records),
-      guard: guardStore(state),
-      notes: fleetNotes(state),
-    },
+    stores: roomStores(state, records),
     log: (level, message, fields) => log[level](fields ?? {}, message),
   });
-  held.keeper = new LeaseKeeper({
+  const data = resolve(config.data);
+  const keeper = new LeaseKeeper({
     hub: config.id,
     shard: "0",
     times: config.lease,
-    store: store.stores.lease,
+    store: lease,
     clock,
     nonce: randomId,
     onLeading: (term, ending) => lead(hub, { term, authority, data, endpoints }, ending),
     onFault,
   });
-  const audit = new AuditTrail({
-    store: store.stores.audit,
+  return { hub, keeper };
+}
+
+/** Opens the two ports. Throws `port-in-use`. */
+async function listen(world: World, hub: Hub, opened: AsyncDisposableStack) {
+  const { config, identity, store, log, sources, secrets, isolation, vault } = world;
+  const { authority, names, files } = identity;
+  const services = servicesOf(hub, {
     clock,
-    hash: sha256Hex,
-    id: randomId,
-    epoch: () => hub.term?.epoch,
+    version,
+    fleet: authority.fleet,
+    hubId: config.id,
+    caPin: authority.pin,
+    natsVersion: store.natsVersion,
+    sandbox: isolation.mode,
+    warnings: store.warnings,
+    endpoints: endpointsOf(config),
+    stores: store.stores,
+    vault,
+    newId: randomId,
+    sha256Hex,
   });
-  const authorise = authoriser((token) => hub.desk.person(token));
-  const calls = new Calls({
-    authorise,
-    audited: (call, work, stop) => audit.audited(call, work, stop),
-    assertLeading: () => assertLeading(hub),
-  });
-  const seen = clusterSources(hub);
-  const hubProblems = () => store.warnings.map((message) => faultDetail(new Fault("bad-config", { message })));
-  const people = peopleServices(worldOf(hub, { clock, bundles: vault, newId: randomId }), calls);
-  const services = [
-    fleetService({
-      ...seen,
-      calls,
-      clock,
-      guard: hub.guard,
-      endpoints,
-      summary: () => {
-        const now = people.sight.now();
-        return summary({
-          now: clock.now(),
-          fleet: authority.fleet,
-          clusters: hub.clusters.records().map((record) => clusterView(record, seen)),
-          rollouts: rolloutLines(now),
-          looks: looksOf(now),
-          problems: [...hubProblems(), ...inputProblems(now)],
-        });
-      },
-      changes: { ...hub.changes, clock },
-      revoke: (cluster, who, stop) => hub.revoke(cluster, who, stop),
-      forget: (cluster, stop) => hub.forget(cluster, stop),
-      effects: (cluster, labels, stop) => labelEffects(cluster, labels, people.sight.now(), stop),
-    }),
-    ...people.services,
-    systemService({
-      calls,
-      authorise,
-      clock,
-      people: hub.desk,
-      hub: () => ({
-        version,
-        fleet: authority.fleet,
-        hub: config.id,
-        leading: hub.term !== undefined,
-        epoch: hub.term?.epoch ?? 0n,
-        natsVersion: store.natsVersion,
-        rebuilding: hub.rebuilding !== undefined,
-        caPin: authority.pin,
-        problems: hubProblems(),
-        sandbox: isolation.mode,
-        missingDocuments: hub.rebuilding === undefined ? [] : missingDocuments(people.sight.now()),
-      }),
-      audit: async (stop) => readAudit(await store.stores.audit.read({ last: auditReach }, stop), sha256Hex),
-      endRebuild: (stop) => hub.endRebuild(stop),
-    }),
-    agentService({
-      desk: hub.desk,
-      session: (peer, requests, stop) => hub.session(peer, requests, stop),
-      desired: async (cluster, stop) => (await state.get(`desired.${cluster}`, stop))?.value,
-      chunk: (hex, n, stop) => store.stores.bundles.chunk(hex, n, stop),
-      assertLeading: () => assertLeading(hub),
-    }),
-  ];
-  const described = [AgentService, ApplicationService, FleetService, RolloutService, SystemService];
   const credentials = new AskingCredentials(await readTls(files));
   const grpc = await startGrpcServer({
     address: config.listen.address,
     port: config.listen.grpc,
     credentials,
     connectionAgeMs: config.identity.connectionAgeMs,
-    services: [
-      ...services,
-      healthService({
-        services: described.map(({ typeName }) => typeName),
-        leading: () => hub.term !== undefined,
-        changed: (stop) => hub.leadershipChanged(stop),
-      }),
-      ...reflectionServices(described),
-    ],
+    services: [...services.served, healthOf(hub, services), ...reflectionServices(services.described)],
     onFault: (fault, method) => log.error({ method, err: fault.cause ?? fault }, faultText(fault)),
   });
   opened.defer(() => grpc.stop());
@@ -238,34 +178,35 @@ export async function serve(config: HubConfig, signal: AbortSignal): Promise<voi
     { address: config.listen.address, port: config.listen.http },
     {
       ready: () => hub.term !== undefined && store.connected(),
-      metrics: () => {
-        const clusters = hub.clusters.records().map((record) => clusterView(record, seen));
-        return metricsText(clusters, people.sight.now(), hub.term !== undefined);
-      },
-      webhook: async (headers, body) => {
-        const reference = config.sources.webhookSecret;
-        if (reference === undefined) {
-          throw new Fault("bad-config", { message: "the webhook is closed: sources.webhookSecret is not set." });
-        }
-        const hint = readPush({ headers, body }, await secrets.read(reference), webhookCrypto);
-        for (const url of hint?.repositoryURLs ?? []) sources.refresh(url);
-      },
+      metrics: () => services.metrics(),
+      webhook: (headers, body) => heard({ headers, body }, { config, secrets, sources }),
     },
   );
   opened.defer(() => http.stop());
-  log.info({ grpc: grpc.port, http: http.port, fleet: authority.fleet }, "listening");
   const renew = async () => {
     await authority.server(names, clock.now());
     credentials.renew(await readTls(files));
     store.reload();
   };
-  serving = true;
-  await together(signal, (stop) => [
-    store.run(stop),
-    sources.start(stop),
-    held.keeper?.run(stop),
-    everyDay(clock, renew, { onFault, signal: stop }),
-  ]);
+  return { grpc: grpc.port, http: http.port, renew };
+}
+
+function healthOf(hub: Hub, { described }: Services): Served {
+  return healthService({
+    services: described.map(({ typeName }) => typeName),
+    leading: () => hub.term !== undefined,
+    changed: (stop) => hub.leadershipChanged(stop),
+  });
+}
+
+/** A push of a Git host: once its signature holds, its repositories are fetched; nothing else of it is believed. */
+async function heard(request: WebhookRequest, at: Pick<World, "config" | "secrets" | "sources">): Promise<void> {
+  const reference = at.config.sources.webhookSecret;
+  if (reference === undefined) {
+    throw new Fault("bad-config", { message: "the webhook is closed: sources.webhookSecret is not set." });
+  }
+  const hint = readPush(request, await at.secrets.read(reference), webhookCrypto);
+  for (const url of hint?.repositoryURLs ?? []) at.sources.refresh(url);
 }
 
 /** Runs loops until all have ended; where one fails, the others are stopped, and it is thrown when they have ended. */
@@ -337,16 +278,6 @@ function isKnown(hub: Hub, file: Uint8Array): boolean {
   } catch {
     return false;
   }
-}
-
-function clusterSources(hub: Hub): ClusterSources {
-  const { clusters, sessions, status, distribution, desk } = hub;
-  return { clusters, live: sessions, status, desired: distribution, desk };
-}
-
-function assertLeading(hub: Hub): void {
-  if (hub.term !== undefined) return;
-  throw new Fault("not-leader", { message: "this hub stands by; another one leads.", next: "Ask the other hub." });
 }
 
 function endpointsOf({ listen }: HubConfig): readonly string[] {

@@ -7,17 +7,7 @@ import type { BundleVault, DesiredCrypto } from "../distribution/port.ts";
 import { generate } from "../generators/generate.ts";
 import { Hub } from "../hub.ts";
 import { gunzip, gzip, sha256Digest, sha256Hex, tokenCrypto } from "../platform/crypto/digests.ts";
-import {
-  clusterStore,
-  desiredStore,
-  documentStore,
-  fleetNotes,
-  guardStore,
-  identityStore,
-  renderMemory,
-  rolloutStore,
-  statusStore,
-} from "../platform/stores/rooms.ts";
+import { roomStores } from "../platform/stores/rooms.ts";
 import { rootReader } from "../platform/stores/roots.ts";
 import { defaultRenderLimits } from "../render/model.ts";
 import { prepareRender } from "../render/render.ts";
@@ -178,17 +168,7 @@ export class World {
       hints: this.store.hints,
       memory: this.store.memory,
       desk: desk(),
-      stores: {
-        identity: identityStore(state),
-        desired: desiredStore(state),
-        status: statusStore(state),
-        clusters: clusterStore(state),
-        documents: documentStore(state),
-        renders: renderMemory(state),
-        rollouts: rolloutStore(state, records),
-        guard: guardStore(state),
-        notes: fleetNotes(state),
-      },
+      stores: roomStores(state, records),
       log: (level, text) => void this.log.push(`${level} ${text}`),
     });
   }

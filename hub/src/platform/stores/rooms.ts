@@ -18,7 +18,7 @@ import type { StoredBundleRef } from "../../targets/content.ts";
 import { firstPart, loadByCluster, saveByCluster } from "./keys.ts";
 
 /** Signed desired states, key `desired.<cluster>`. */
-export function desiredStore(store: StateStore): DesiredStore {
+function desiredStore(store: StateStore): DesiredStore {
   return {
     load: (signal) => loadByCluster(store, "desired", signal),
     saveAll: (writes, signal) => saveByCluster(store, "desired", writes, signal),
@@ -27,7 +27,7 @@ export function desiredStore(store: StateStore): DesiredStore {
 }
 
 /** Last reports, key `status.<cluster>`. */
-export function statusStore(store: StateStore): StatusStore {
+function statusStore(store: StateStore): StatusStore {
   return {
     load: (signal) => loadByCluster(store, "status", signal),
     saveAll: (writes, signal) => saveByCluster(store, "status", writes, signal),
@@ -36,7 +36,7 @@ export function statusStore(store: StateStore): StatusStore {
 }
 
 /** The registry, key `cluster.<id>`. */
-export function clusterStore(store: StateStore): ClusterRecordStore {
+function clusterStore(store: StateStore): ClusterRecordStore {
   return {
     load: async (signal) =>
       [...(await loadByCluster(store, "cluster", signal)).values()].map((bytes) => fromJson<ClusterRecord>(bytes)),
@@ -48,7 +48,7 @@ export function clusterStore(store: StateStore): ClusterRecordStore {
 }
 
 /** Documents, key `document.<kind>.<namespace>.<name>`. */
-export function documentStore(store: StateStore): DocumentStore {
+function documentStore(store: StateStore): DocumentStore {
   const keyOf = ({ kind, metadata }: Document) => stateKey("document", kind, metadata.namespace, metadata.name);
   return {
     load: async (signal) =>
@@ -66,7 +66,7 @@ export function documentStore(store: StateStore): DocumentStore {
 }
 
 /** What was rendered once, key `render.<input digest>`; read whole by `load`. */
-export function renderMemory(store: StateStore): RenderMemory {
+function renderMemory(store: StateStore): RenderMemory {
   const known = new Map<string, StoredBundleRef>();
   return {
     async load(signal) {
@@ -92,7 +92,7 @@ export function renderMemory(store: StateStore): RenderMemory {
 }
 
 /** Records of rollouts, and lanes' pins. */
-export function rolloutStore(store: StateStore, records: RecordLog): RolloutStore {
+function rolloutStore(store: StateStore, records: RecordLog): RolloutStore {
   return {
     heads: async (signal) => (await store.list(statePrefix("head"), signal)).map(({ value }) => value),
     async append(run, entry, head, signal) {
@@ -113,7 +113,7 @@ export function rolloutStore(store: StateStore, records: RecordLog): RolloutStor
 }
 
 /** The deletion guard's memory, key `fleet.guard`. */
-export function guardStore(store: StateStore): GuardStore {
+function guardStore(store: StateStore): GuardStore {
   const key = stateKey("fleet", "guard");
   return {
     async load(signal) {
@@ -127,7 +127,7 @@ export function guardStore(store: StateStore): GuardStore {
 }
 
 /** Tokens and revocations, keys `token.<id>` and `revoked.<id>`. */
-export function identityStore(store: StateStore): IdentityStore {
+function identityStore(store: StateStore): IdentityStore {
   const all = async <T>(kind: "token" | "revoked", signal: AbortSignal) =>
     (await store.list(statePrefix(kind), signal)).map(({ value }) => fromJson<T>(value));
   return {
@@ -144,7 +144,7 @@ export function identityStore(store: StateStore): IdentityStore {
 }
 
 /** What the fleet as a whole is in, key `fleet.<name>`: small JSON values. */
-export function fleetNotes(store: StateStore): FleetNotes {
+function fleetNotes(store: StateStore): FleetNotes {
   return {
     async read(name, signal) {
       const entry = await store.get(stateKey("fleet", name), signal);
@@ -154,6 +154,21 @@ export function fleetNotes(store: StateStore): FleetNotes {
       await store.put(stateKey("fleet", name), toJson(value), signal);
     },
     delete: (name, signal) => store.delete(stateKey("fleet", name), signal),
+  };
+}
+
+/** The stores of all rooms over one state store and one log of records. */
+export function roomStores(state: StateStore, records: RecordLog) {
+  return {
+    identity: identityStore(state),
+    desired: desiredStore(state),
+    status: statusStore(state),
+    clusters: clusterStore(state),
+    documents: documentStore(state),
+    renders: renderMemory(state),
+    rollouts: rolloutStore(state, records),
+    guard: guardStore(state),
+    notes: fleetNotes(state),
   };
 }
 
