@@ -1,4 +1,3 @@
-import { create } from "@bufbuild/protobuf";
 import {
   type Chance,
   type Clock,
@@ -8,22 +7,19 @@ import {
   Fault,
   KeyedLoop,
   type Outcome,
-  type TargetKey,
 } from "@capstan/proto";
-import { OperationSchema, Removal } from "@capstan/proto/desired";
-import type { Change as DesiredChange, TargetContent } from "../targets/content.ts";
+import type { TargetContent } from "../targets/content.ts";
+import { carryOut } from "./carry-out.ts";
 import { factsOf } from "./facts.ts";
-import { isOver } from "./fold.ts";
-import { asCalledNow, contentIn, type KeptRun, type Lane, olderRelease, requireRun, type Wanted } from "./lane-run.ts";
+import { begin, isOver } from "./fold.ts";
+import { isAsDecided, isEmptied, mayMove, runIdOf, sameRelease } from "./follow.ts";
+import { contentIn, type KeptRun, type Lane, olderRelease, requireRun, type Wanted } from "./lane-run.ts";
+import { type LaneStatus, laneStatus } from "./lane-status.ts";
 import {
-  type Dispatch,
   type Facts,
   type Intent,
   type LaneKey,
-  type Move,
   type Pin,
-  parseRunId,
-  type Reason,
   type RollbackScope,
   type RunId,
   type RunState,
@@ -31,11 +27,10 @@ import {
 } from "./model.ts";
 import { plan } from "./plan.ts";
 import type { ClusterView } from "./port.ts";
-import { followUp, pinned, returned, rollback } from "./rollback.ts";
+import { followUp, returned, rollback } from "./rollback.ts";
 import { RunLog, type RunLogOptions } from "./run-log.ts";
 import { step } from "./step.ts";
 import { giveWay, supersede } from "./supersede.ts";
-import { why } from "./why.ts";
 
 /** What the rollout shell needs. */
 export interface RolloutOptions extends RunLogOptions {
@@ -47,17 +42,6 @@ export interface RolloutOptions extends RunLogOptions {
   /** What has to leave clusters is not known whole yet: nothing that removes begins, so that the guard sees all of it. */
   isSurveying(): boolean;
   onFault(lane: string, fault: Fault): void;
-}
-
-/** A lane as people see it. */
-export interface LaneStatus {
-  readonly lane: LaneKey;
-  readonly wanted: Wanted | undefined;
-  readonly run: RunState | undefined;
-  readonly past: readonly RunState[];
-  readonly pin: Pin | undefined;
-  /** Why the lane, or its run, waits; null: nothing does. */
-  readonly reason: Reason | null;
 }
 
 /** A verb of a person on a run: pure, from `verbs.ts`. */
@@ -145,12 +129,12 @@ export class RolloutReconciler {
   }
 
   lanes(): LaneStatus[] {
-    return [...this.#log.lanes()].map((lane) => this.#status(lane));
+    return [...this.#log.lanes()].map((lane) => laneStatus(lane, this.#facts(lane)));
   }
 
   lane(key: LaneKey): LaneStatus | undefined {
     const lane = this.#log.find(key);
-    return lane === undefined ? undefined : this.#status(lane);
+    return lane === undefined ? undefined : laneStatus(lane, this.#facts(lane));
   }
 
   /** Bundles that wanted releases, runs under way and the last ones of each lane name. */
@@ -207,29 +191,7 @@ export class RolloutReconciler {
     signal: AbortSignal,
   ): Promise<{ readonly run: RunState; readonly pin: Pin }> {
     return this.#exclusive(this.#log.existing(key), async (lane) => {
-      const kept = requireRun(lane);
-      const now = this.#options.clock.now();
-      const id = this.#runId(lane, now);
-      const target = request.to === undefined ? undefined : olderRelease(lane, request.to);
-      const back = rollback(
-        kept.state,
-        { ...intent, now },
-        {
-          run: id,
-          scope: request.scope,
-          current: this.#options.assignments.ofLane(key),
-          clusters: this.#options.clusters.all(),
-          hash: this.#options.hash,
-          earlier: sameRelease(lane, kept),
-          ...(target === undefined ? {} : { to: target }),
-        },
-      );
-      if (plan(back.input, this.#options.hash).clusters.length === 0) {
-        throw new Fault("not-now", {
-          message: `${key} holds that release already on every cluster of the scope.`,
-          next: `Nothing is to be taken back; to end the run: capstan rollout abort ${key}`,
-        });
-      }
+      const { kept, back } = this.#back(lane, request, intent);
       // The run that takes back is there before the other one waits for it: a hub that dies in between mends the rest.
       await this.#options.store.savePin(back.pin, signal);
       lane.pin = back.pin;
@@ -238,6 +200,43 @@ export class RolloutReconciler {
       await this.#log.record(lane, kept, back.old, signal);
       this.#loop.add(key);
       return { run: run.state, pin: back.pin };
+    });
+  }
+
+  /** The run that a rollback would start, as planned now; changes nothing. Faults as of `rollBack`. */
+  planRollBack(
+    key: LaneKey,
+    request: { readonly scope: RollbackScope; readonly to: string | undefined },
+    intent: Omit<Intent, "now">,
+  ): RunState {
+    return begin(this.#back(this.#log.existing(key), request, intent).planned);
+  }
+
+  #back(
+    lane: Lane,
+    { scope, to }: { readonly scope: RollbackScope; readonly to: string | undefined },
+    intent: Omit<Intent, "now">,
+  ) {
+    const kept = requireRun(lane);
+    const now = this.#options.clock.now();
+    const back = rollback(
+      kept.state,
+      { ...intent, now },
+      {
+        run: runIdOf(lane.key, { now: now, chance: this.#options.chance }),
+        scope,
+        current: this.#options.assignments.ofLane(lane.key),
+        clusters: this.#options.clusters.all(),
+        hash: this.#options.hash,
+        earlier: sameRelease(lane, kept),
+        ...(to === undefined ? {} : { to: olderRelease(lane, to) }),
+      },
+    );
+    const planned = plan(back.input, this.#options.hash);
+    if (planned.clusters.length > 0) return { kept, back, planned };
+    throw new Fault("not-now", {
+      message: `${lane.key} holds that release already on every cluster of the scope.`,
+      next: `Nothing is to be taken back; to end the run: capstan rollout abort ${lane.key}`,
     });
   }
 
@@ -268,7 +267,7 @@ export class RolloutReconciler {
       if (kept === undefined) return done;
       const result = step(kept.state, this.#facts(lane));
       const after = result.transitions.length === 0 ? kept : await this.#log.record(lane, kept, result, signal);
-      for (const dispatch of result.dispatch) await this.#dispatch(lane, after, dispatch, signal);
+      for (const dispatch of result.dispatch) await carryOut({ lane, kept: after, dispatch }, this.#options, signal);
       if (isOver(after.state.status) && after !== kept) return { kind: "again", afterMs: 0 };
       if (result.wakeAt === null) return done;
       return { kind: "again", afterMs: Math.max(1, result.wakeAt - this.#options.clock.now()) };
@@ -299,7 +298,7 @@ export class RolloutReconciler {
     if (this.#options.isHeld() || (lane.leaving.length > 0 && this.#options.isSurveying())) return;
     const { wanted, run } = lane;
     const over = run === undefined || isOver(run.state.status);
-    if (!over && wanted !== undefined && this.#isEmpty(lane, wanted)) {
+    if (!over && wanted !== undefined && isEmptied(lane, wanted, this.#options.assignments)) {
       const intent = {
         now: this.#options.clock.now(),
         actor: "capstan",
@@ -308,39 +307,25 @@ export class RolloutReconciler {
       await this.#log.record(lane, run, giveWay(run.state, run.state.plan.run, intent), signal);
       return;
     }
-    if (wanted !== undefined && this.#mayMove(lane, wanted)) {
+    if (wanted !== undefined && mayMove(lane, wanted)) {
       if (over) await this.#openRelease(lane, wanted, signal);
       else if (run.state.plan.release !== wanted.release.id) await this.#supersede(lane, run, wanted, signal);
     }
     if (run !== undefined && run === lane.run && over) await this.#catchUp(lane, run, signal);
   }
 
-  /** Whether nothing is asked for and nothing stands: what a run still holds of it went to another lane. */
-  #isEmpty({ key, pin }: Lane, { release }: Wanted): boolean {
-    return pin === undefined && release.targets.length === 0 && this.#options.assignments.ofLane(key).length === 0;
-  }
-
-  #mayMove(lane: Lane, wanted: Wanted): boolean {
-    if (pinned(lane.pin, wanted.release.id) !== null) return false;
-    const released = lane.released?.release === wanted.release.id;
-    if (!wanted.automated && !released && !onlyRemoves(wanted)) return false;
-    const last = lane.run?.state;
-    // What ended badly is not tried again by itself: the same content needs a person, or something new.
-    const ended = last !== undefined && isOver(last.status) && last.plan.release === wanted.release.id;
-    return !ended || released || !["Aborted", "Failed", "RolledBack", "RollbackFailed"].includes(last.status.phase);
-  }
-
   async #openRelease(lane: Lane, wanted: Wanted, signal: AbortSignal): Promise<void> {
     const now = this.#options.clock.now();
     const last = lane.run?.state;
     const same = last?.plan.release === wanted.release.id;
-    if (same && last.status.phase.startsWith("Succeeded") && this.#isAsDecided(lane, wanted)) return;
+    if (same && last.status.phase.startsWith("Succeeded") && isAsDecided(lane, wanted, this.#options.assignments))
+      return;
     const actor = lane.released?.release === wanted.release.id ? lane.released.by : "capstan";
     lane.released = undefined;
     await this.#log.open(
       lane,
       {
-        run: this.#runId(lane, now),
+        run: runIdOf(lane.key, { now, chance: this.#options.chance }),
         origin: { kind: "release" },
         now,
         actor,
@@ -355,21 +340,9 @@ export class RolloutReconciler {
     );
   }
 
-  /** Whether desired states say what the release wants, but for clusters that an ended run left behind on purpose. */
-  #isAsDecided(lane: Lane, wanted: Wanted): boolean {
-    const left = new Set(
-      lane.run?.state.clusters.flatMap(({ status }, index) =>
-        ["Done", "Removed"].includes(status.is) ? [] : [lane.run?.state.members[index]?.cluster],
-      ),
-    );
-    return wanted.release.targets.every(({ target, cluster, content }) => {
-      return left.has(cluster) || this.#options.assignments.held(cluster, target)?.content === content;
-    });
-  }
-
   async #supersede(lane: Lane, run: KeptRun, wanted: Wanted, signal: AbortSignal): Promise<void> {
     const now = this.#options.clock.now();
-    const newer = this.#runId(lane, now);
+    const newer = runIdOf(lane.key, { now, chance: this.#options.chance });
     const result = supersede(run.state, newer, { now, actor: "capstan", reason: "" });
     if (result.decision === "queue") return;
     await this.#log.record(lane, run, result, signal);
@@ -387,7 +360,7 @@ export class RolloutReconciler {
       run.state,
       { now, actor: "capstan", reason: "back after it was offline" },
       {
-        run: this.#runId(lane, now),
+        run: runIdOf(lane.key, { now, chance: this.#options.chance }),
         kind: "catch-up",
         only: ready,
         current: this.#options.assignments.ofLane(lane.key),
@@ -397,71 +370,11 @@ export class RolloutReconciler {
     await this.#log.open(lane, input, signal);
   }
 
-  /** Makes a dispatch true. What the guard remembers of removals is written first: it must not forget what went. */
-  async #dispatch(lane: Lane, kept: KeptRun, dispatch: Dispatch, signal: AbortSignal): Promise<void> {
-    const mine = dispatch.moves.filter(({ target }) => this.#isOf(lane, target));
-    const removals = mine
-      .filter(({ to }) => to === null)
-      .map(({ target, successor }) => ({ target, cluster: dispatch.cluster, moves: successor !== undefined }));
-    if (removals.length > 0) await this.#options.guard.done(lane.key, removals, signal);
-    for (const move of mine) {
-      const change = this.#change(lane, kept, dispatch, move);
-      if (change !== undefined) this.#options.assignments.assign(dispatch.cluster, move.target, change);
-    }
-  }
-
-  /** False for a target that another lane took over since the plan was made. */
-  #isOf(lane: Lane, target: TargetKey): boolean {
-    const now = this.#options.assignments.laneOf(target);
-    return now === undefined || now === lane.key;
-  }
-
-  #change(lane: Lane, kept: KeptRun, dispatch: Dispatch, move: Move): DesiredChange | undefined {
-    if (move.to === null) {
-      const before = this.#options.assignments.content(dispatch.cluster, move.target);
-      const keep = before?.target.policy?.keepObjectsOnRemoval ?? true;
-      const removal = keep ? Removal.KEEP : Removal.PRUNE;
-      return { kind: "remove", removal, reason: kept.state.plan.reason, approvedBy: "" };
-    }
-    const content = kept.contents.get(move.to) ?? contentIn(lane, move.to);
-    if (content === undefined) {
-      this.#options.onFault(
-        lane.key,
-        new Fault("internal", { message: `${kept.state.plan.run} names content ${move.to}, which its record lacks.` }),
-      );
-      return undefined;
-    }
-    const present = asCalledNow(lane, { cluster: dispatch.cluster, target: move.target, content });
-    if (!dispatch.again) return { kind: "hold", content: present };
-    // The same content once more: a new generation comes from an operation that was not asked for before.
-    const { actor } = kept.state.plan;
-    return {
-      kind: "hold",
-      content: present,
-      operation: create(OperationSchema, { id: dispatch.id, actor, sync: true }),
-    };
-  }
-
   /** A run that is being rolled back looks at the run that does it. */
   #facts(lane: Lane | undefined, state = lane?.run?.state): Facts {
     const status = state?.status;
     const back = lane !== undefined && status?.phase === "RollingBack" ? this.#runOf(lane, status.run) : undefined;
     return factsOf(this.#options.clock.now(), { ...this.#options, lane: lane?.key }, back?.state.status);
-  }
-
-  #status(lane: Lane): LaneStatus {
-    const facts = this.#facts(lane);
-    const run = lane.run?.state;
-    const waiting = run === undefined || isOver(run.status) ? null : why(run, facts);
-    const pin = lane.wanted === undefined ? null : pinned(lane.pin, lane.wanted.release.id);
-    return {
-      lane: lane.key,
-      wanted: lane.wanted,
-      run,
-      past: lane.past.map(({ state }) => state),
-      pin: lane.pin,
-      reason: waiting ?? pin,
-    };
   }
 
   #exclusive<T>(lane: Lane, work: (lane: Lane) => Promise<T>): Promise<T> {
@@ -472,28 +385,6 @@ export class RolloutReconciler {
     lane.turn = turn;
     return turn;
   }
-
-  #runId(lane: Lane, now: number): RunId {
-    const slug = lane.key
-      .replace(/[^a-z0-9]+/gi, "-")
-      .toLowerCase()
-      .replace(/^-+|-+$/g, "")
-      .slice(-60);
-    const chance = Math.floor(this.#options.chance() * 36 ** 4)
-      .toString(36)
-      .padStart(4, "0");
-    return parseRunId(`${slug.replace(/^-+/, "")}-${now.toString(36)}${chance}`);
-  }
-}
-
-function onlyRemoves({ release }: Wanted): boolean {
-  return release.targets.length === 0;
-}
-
-/** Older runs to the same release (catch-ups): a rollback takes them back too. */
-function sameRelease(lane: Lane, kept: KeptRun): RunState[] {
-  const { release, run } = kept.state.plan;
-  return lane.past.map(({ state }) => state).filter(({ plan }) => plan.release === release && plan.run !== run);
 }
 
 function isSettled({ run }: Lane): boolean {
