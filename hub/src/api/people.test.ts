@@ -11,7 +11,8 @@ import {
   WatchTargetsRequestSchema,
 } from "@capstan/proto/application";
 import { WatchEventType } from "@capstan/proto/common";
-import { GetRolloutRequestSchema, PauseRolloutRequestSchema } from "@capstan/proto/rollout";
+import { GetRolloutRequestSchema, PauseRolloutRequestSchema, RollBackRequestSchema } from "@capstan/proto/rollout";
+import { laneKey } from "../rollout/model.ts";
 import { clusterDocument, fleetOf, manifest, setDocument, type World } from "../testing/world.ts";
 import { authoriser } from "./authorise.ts";
 import { Calls } from "./call.ts";
@@ -91,7 +92,7 @@ test("a canary that fails: the screen, why, and what would go on", async () => {
   world.agent("a").fares((target, digest) => (digest === good || !target.includes("web") ? "healthy" : "degraded"));
   world.commit({ "apps/web/web.yaml": manifest("web", "two") }, "raise cart limit");
   await settleTold(world, 120_000);
-  const { why, see, getRollout, context } = services(world);
+  const { why, see, getRollout, rollBack, context } = services(world);
   const told = why("web");
   assert.match(
     told.headline,
@@ -116,6 +117,13 @@ test("a canary that fails: the screen, why, and what would go on", async () => {
   assert.equal(rollout?.release?.subject, "raise cart limit");
   assert.equal(rollout?.previous?.subject, "change");
   assert.match(why("e").headline, /^e is connected; 2 targets/);
+  const back = { lane: "web", change: { dryRun: true } };
+  const { rollout: planned } = await rollBack(create(RollBackRequestSchema, back), context);
+  assert.deepEqual(
+    planned?.stages?.flatMap(({ clusters }) => clusters?.map(({ cluster }) => cluster)),
+    ["a"],
+  );
+  assert.equal(world.hub.rollouts.lane(laneKey("argocd/web", "web"))?.pin, undefined);
   await world.end();
 });
 

@@ -118,6 +118,12 @@ export interface RolloutsView {
     intent: Omit<Intent, "now">,
     signal: AbortSignal,
   ): Promise<{ readonly run: RunState; readonly pin: Pin }>;
+  /** The run that a rollback would start. */
+  planRollBack(
+    key: LaneKey,
+    request: { readonly scope: RollbackScope; readonly to: string | undefined },
+    intent: Omit<Intent, "now">,
+  ): RunState;
   unpin(key: LaneKey, signal: AbortSignal): Promise<Wanted | undefined>;
 }
 

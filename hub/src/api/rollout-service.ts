@@ -129,9 +129,12 @@ function laneCalls({ calls, world, sight }: PeopleCalls): Pick<Methods, "rollBac
       return calls.change(context, mutation, async (caller, signal) => {
         checkEtag(change, rolloutEtag(found.run), `rollout ${found.run.plan.run}`);
         expectNewest(found);
-        if (change?.dryRun === true) return { rollout: shown(found, sight.now()) };
         const request = { scope: scopes[scope] ?? "touched", to: release === "" ? undefined : release };
         const intent = { actor: caller.name, reason: change?.reason ?? "" };
+        if (change?.dryRun === true) {
+          const planned = world.rollouts.planRollBack(found.key, request, intent);
+          return { rollout: shown({ ...found, run: planned }, sight.now()) };
+        }
         const { run, pin } = await world.rollouts.rollBack(found.key, request, intent, signal);
         return { rollout: shownAfter(found.key, run, sight), pin: pinView(pin, standingOf(found.key, sight.now())) };
       });
