@@ -78,7 +78,7 @@ class RunningHub {
   }
 
   async start(): Promise<void> {
-    this.#folder = await mkdtemp(join(tmpdir(), "capstan-api-"));
+    this.#folder = await mkdtemp(join(tmpdir(), "capstan-services-"));
     this.#repository = await new TestRepository(join(this.#folder, "repo.git")).init();
     await this.commit({ "apps/api/x.yaml": page("api", "one"), "apps/web/x.yaml": page("web", "one") }, "main");
     const [grpc, http, nats] = [await freePort(), await freePort(), await freePort()];
