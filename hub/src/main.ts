@@ -27,12 +27,12 @@ import { openStore } from "./platform/serve/store.ts";
 import { roomStores } from "./platform/stores/rooms.ts";
 import { rootReader } from "./platform/stores/roots.ts";
 import { bundleVault } from "./platform/stores/vault.ts";
+import { type Services, servicesOf } from "./services.ts";
 import { rulesOf, scheduleOf } from "./sources/config.ts";
 import { SourcesReconciler } from "./sources/reconciler.ts";
 import { readPush, type WebhookRequest } from "./sources/webhook.ts";
 import type { Fence } from "./store/port.ts";
 import { TemplateEngine } from "./template/engine.ts";
-import { type Services, servicesOf } from "./wiring/services.ts";
 
 const version = "0.1.0";
 
@@ -210,10 +210,7 @@ async function heard(request: WebhookRequest, at: Pick<World, "config" | "secret
 }
 
 /** Runs loops until all have ended; where one fails, the others are stopped, and it is thrown when they have ended. */
-async function together(
-  signal: AbortSignal,
-  start: (stop: AbortSignal) => readonly (Promise<void> | undefined)[],
-): Promise<void> {
+async function together(signal: AbortSignal, start: (stop: AbortSignal) => readonly Promise<void>[]): Promise<void> {
   const failed = new AbortController();
   const loops = start(AbortSignal.any([signal, failed.signal]));
   try {

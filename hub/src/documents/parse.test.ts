@@ -132,13 +132,14 @@ test("what protects is refused, what is harmless is only told", () => {
     project: "p",
     destination: {},
     info: [{ name: "a", value: "b" }],
-    ignoreDifferences: [{ kind: "Deployment", jqPathExpressions: [".spec.x"] }],
+    ignoreDifferences: [{ kind: "Deployment", jqPathExpressions: [".spec.x", ".spec.list[] | select(.a)"] }],
     syncPolicy: { syncOptions: ["CreateNamespace=true", "Delete=false", "Replace=true"] },
   };
   const { refused, warned } = unsupported(spec);
-  assert.equal(refused.length, 2);
-  assert.match(refused.join(), /jqPathExpressions.*Delete=false/);
+  assert.equal(refused.length, 1);
+  assert.match(refused.join(), /Delete=false/);
   assert.deepEqual(warned, [
+    "spec.ignoreDifferences[0].jqPathExpressions: .spec.list[] | select(.a) is kept but has no effect yet",
     "spec.syncPolicy.syncOptions Replace=true is kept but has no effect yet",
     "spec.info is kept but has no effect yet",
   ]);

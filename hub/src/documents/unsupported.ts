@@ -59,6 +59,9 @@ const protectingOptions = new Map([
   ["PrunePropagationPolicy=orphan", "dependents must stay"],
 ]);
 
+/** What the agent reads of jq: a path of fields. Drift under any other expression is shown and left alone. */
+const plainPath = /^(\.[A-Za-z_][A-Za-z0-9_-]*|\["[^"]+"\]|\[\d+\]|\."[^"]+")+$/;
+
 function refused(path: FieldPath, text: string): Finding {
   return { path, verdict: "refused", text };
 }
@@ -77,13 +80,13 @@ export function applicationFindings(spec: ApplicationSpec): readonly Finding[] {
   spec.sources?.forEach((source, index) => {
     findings.push(...sourceFindings(source, ["sources", index]));
   });
-  for (const [index, difference] of (spec.ignoreDifferences ?? []).entries()) {
-    for (const field of ["jqPathExpressions", "managedFieldsManagers"] as const) {
-      if ((difference[field]?.length ?? 0) === 0) continue;
-      const text = `spec.ignoreDifferences[${index}].${field} is not supported yet: what it shields would be overwritten`;
-      findings.push(refused(["ignoreDifferences", index, field], text));
-    }
-  }
+  spec.ignoreDifferences?.forEach((difference, index) => {
+    difference.jqPathExpressions?.forEach((expression, at) => {
+      if (plainPath.test(expression)) return;
+      const path = ["ignoreDifferences", index, "jqPathExpressions", at];
+      findings.push(warned(path, `ignoreDifferences[${index}].jqPathExpressions: ${expression}`));
+    });
+  });
   findings.push(...policyFindings(spec));
   if (spec.info !== undefined) findings.push(warned(["info"]));
   if (spec.revisionHistoryLimit !== undefined) findings.push(warned(["revisionHistoryLimit"]));
@@ -99,8 +102,6 @@ function policyFindings(spec: ApplicationSpec): readonly Finding[] {
     if (why !== undefined) findings.push(refused(path, `sync option ${option} is not supported yet: ${why}`));
     else if (!honouredOptions.has(option)) findings.push(warned(path, `syncPolicy.syncOptions ${option}`));
   });
-  if (policy?.retry !== undefined) findings.push(warned(["syncPolicy", "retry"]));
-  if (policy?.managedNamespaceMetadata !== undefined) findings.push(warned(["syncPolicy", "managedNamespaceMetadata"]));
   return findings;
 }
 

@@ -6,7 +6,7 @@ import { defaultServiceAccount } from "../projects/account.ts";
 import { windowsFor } from "../projects/windows.ts";
 import type { StoredBundleRef, TargetContent } from "../targets/content.ts";
 import { contentOf, type HashText } from "../targets/content.ts";
-import { applyPolicy, modeOf, parseDurationMs } from "../targets/policy.ts";
+import { applyPolicy, localRollbackAnnotation, modeOf, parseDurationMs } from "../targets/policy.ts";
 import type { Sorted } from "./candidates.ts";
 
 /** What the fleet says where a project does not. */
@@ -38,6 +38,7 @@ export function targetContent(
       stableFor: durationFromMs(made.defaults.stableForMs),
       serviceAccount: serviceAccountOf(target, made.defaults.serviceAccount),
       windows: windowsOf(target),
+      mayRollBackLocally: metadata.annotations[localRollbackAnnotation] === "true",
       destinationNamespace: spec.destination.namespace ?? "",
     }),
     made.bundle,

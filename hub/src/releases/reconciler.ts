@@ -18,6 +18,7 @@ import type { RepositoryKey } from "../sources/model.ts";
 import type { HashText, StoredBundleRef } from "../targets/content.ts";
 import { Destinations } from "../targets/destination.ts";
 import { laneIdentity, laneSource, nameLanes } from "../targets/lanes.ts";
+import { Bundles } from "./bundles.ts";
 import { type Sorted, sortCandidates } from "./candidates.ts";
 import { type ContentDefaults, targetContent } from "./content.ts";
 import { elementFault, type Gathered, gatherApplication, gatherSet, renderRequest, sourceless } from "./gather.ts";
@@ -92,12 +93,12 @@ export class ReleasesReconciler {
   readonly #names: Names;
   /** Owners that are still to be worked out since everything changed. */
   readonly #survey = { due: false, left: new Set<string>() };
-  /** Renders under way by key, so that equal ones are done once. */
-  readonly #rendering = new Map<string, Promise<StoredBundleRef>>();
+  readonly #bundles: Bundles;
 
   constructor(options: ReleasesOptions) {
     this.#options = options;
     this.#trees = new Trees(options.sources);
+    this.#bundles = new Bundles(options);
     this.#watches = new Watches(options.sources);
     this.#names = new Names({
       holder: (target) => options.standing.ownerOf(target),
@@ -297,27 +298,8 @@ export class ReleasesReconciler {
     const names = nameLanes(identities.values());
     const laneOf = (key: TargetKey) => (pass.kind === "Application" ? "" : names.get(identities.get(key) ?? "")) ?? "";
     const nameOf = (key: TargetKey) => laneOf(key) || (key.split("/")[1] ?? key);
-    const made = await parallel(
-      sorted.targets,
-      this.#options.concurrency,
-      async (target): Promise<Filled | undefined> => {
-        try {
-          const bundle = await this.#bundle(target, pass, run.signal);
-          const { defaults, hash } = this.#options;
-          return {
-            target,
-            lane: nameOf(target.key),
-            content: targetContent(target, nameOf(target.key), { bundle, defaults, hash }),
-          };
-        } catch (thrown) {
-          if (run.signal.aborted) throw thrown;
-          run.faults.set(
-            target.key,
-            Fault.from(thrown, "render-failed").at({ target: target.key, cluster: target.cluster }),
-          );
-          return undefined;
-        }
-      },
+    const made = await parallel(sorted.targets, this.#options.concurrency, (target) =>
+      this.#fill(target, { lane: nameOf(target.key), pass, run }),
     );
     const filled = made.filter((each) => each !== undefined).map((each) => this.#unlessFrozen(each, pass));
     // An element that was not accepted may be the one that made what stands.
@@ -358,6 +340,20 @@ export class ReleasesReconciler {
     };
   }
 
+  /** The target with its content; undefined where it cannot be made, which is told of it alone. */
+  async #fill(target: Sorted["targets"][number], { lane, pass, run }: Filling): Promise<Filled | undefined> {
+    try {
+      const bundle = await this.#bundle(target, pass, run.signal);
+      const { defaults, hash } = this.#options;
+      return { target, lane, content: targetContent(target, lane, { bundle, defaults, hash }) };
+    } catch (thrown) {
+      if (run.signal.aborted) throw thrown;
+      const { key, cluster } = target;
+      run.faults.set(key, Fault.from(thrown, "render-failed").at({ target: key, cluster }));
+      return undefined;
+    }
+  }
+
   /** A set that only creates leaves what stands as it is. */
   #unlessFrozen(one: Filled, pass: Pass): Filled {
     if (pass.changes.update) return one;
@@ -368,22 +364,7 @@ export class ReleasesReconciler {
   async #bundle(target: Sorted["targets"][number], pass: Pass, signal: AbortSignal): Promise<StoredBundleRef> {
     const request = this.#request(target.application, target.destination, pass);
     if (request === undefined) throw sourceless();
-    const key = await this.#options.renderer.key(request, signal);
-    const known = this.#options.memory.get(key);
-    if (known !== undefined && (await this.#options.bundles.has(known.digest, signal))) return known;
-    const underWay = this.#rendering.get(key);
-    if (underWay !== undefined) return underWay;
-    const rendering = this.#render(request, signal).finally(() => this.#rendering.delete(key));
-    this.#rendering.set(key, rendering);
-    return rendering;
-  }
-
-  async #render(request: RenderRequest, signal: AbortSignal): Promise<StoredBundleRef> {
-    const prepared = await this.#options.renderer.prepare(request, signal);
-    const bundle = await prepared.run(signal);
-    const stored = await this.#options.bundles.store(bundle.digest, bundle.bytes, signal);
-    await this.#options.memory.put(prepared.key, stored, signal);
-    return stored;
+    return this.#bundles.of(request, signal);
   }
 
   #request(application: Application, cluster: Cluster | undefined, pass: Pass): RenderRequest | undefined {
@@ -404,6 +385,12 @@ export class ReleasesReconciler {
   #need(owner: string, repositories: Set<string>, [repoURL, revision]: readonly [string, string]): void {
     repositories.add(this.#watches.need(owner, repoURL, revision));
   }
+}
+
+interface Filling {
+  readonly lane: string;
+  readonly pass: Pass;
+  readonly run: Run;
 }
 
 interface Run {

@@ -31,8 +31,6 @@ export function parseRunId(text: string): RunId {
   return text as RunId;
 }
 
-// ---- the subject ---------------------------------------------------------------------------------------------------
-
 /** Why there is a release: a commit, or an input that changed (`subject` then says which). Empty texts are unknown. */
 export interface Cause {
   readonly commit: string;
@@ -247,8 +245,6 @@ export interface RunState {
   readonly clusters: readonly ClusterRun[];
 }
 
-// ---- the record ----------------------------------------------------------------------------------------------------
-
 export type Change =
   | { readonly of: "run"; readonly to: RunPhase }
   | { readonly of: "stage"; readonly stage: number; readonly to: StagePhase }
@@ -268,8 +264,6 @@ export interface Transition {
   readonly reason: string;
   readonly change: Change;
 }
-
-// ---- facts ---------------------------------------------------------------------------------------------------------
 
 export type Health = "Healthy" | "Progressing" | "Degraded" | "Suspended" | "Missing" | "Unknown";
 /**
@@ -319,8 +313,6 @@ export interface Facts {
   /** The phase of the run that rolls this one back. */
   readonly rollback?: RunPhase;
 }
-
-// ---- decisions -----------------------------------------------------------------------------------------------------
 
 /** Names of the rules that make something wait. */
 export type Rule =

@@ -20,6 +20,9 @@ const resourcesFinalizers = [
 /** Annotation of an Application (or of its set's template) that gives its mode. */
 export const modeAnnotation = "capstan.dev/mode";
 
+/** Annotation of an Application that lets its agent go back by itself to the content before, after the health deadline. */
+export const localRollbackAnnotation = "capstan.dev/local-rollback";
+
 const wireModes: Record<ModeName, Mode> = {
   Observe: Mode.OBSERVE,
   AdoptIfNoDiff: Mode.ADOPT_IF_NO_DIFF,

@@ -484,7 +484,7 @@ export type BundleEnvelope = Message<"capstan.v1.BundleEnvelope"> & {
   ciphertext: Uint8Array;
 
   /**
-   * 12 bytes, random.
+   * 12 bytes, made from the content, so that storing a bundle again gives the same bytes.
    *
    * @generated from field: bytes nonce = 2;
    */
