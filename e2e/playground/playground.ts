@@ -32,7 +32,7 @@ export class Playground implements AsyncDisposable {
     const world = await World.start({ clusters, tools, hub: { config } });
     try {
       await prepareClone(world);
-      await world.joinAll();
+      await world.joinAll(kind === "real" ? "join" : "api");
       const first = clusters[0]?.id ?? "";
       const intro: Intro = {
         kind,

@@ -86,21 +86,22 @@ export class World implements AsyncDisposable {
   }
 
   /**
-   * Joins a cluster: by the command line as a person would (token, manifest, agent with the manifest's rights), or by the
-   * API and without the manifest, which is quicker and does for simulated clusters. Resolves when its agent runs.
+   * Joins a cluster: by the command line as a person would (token, manifest through kubectl, agent with the manifest's
+   * rights); with `cluster join` in kubectl's place, which is quicker; or by the API alone, without any rights, which does
+   * for simulated clusters. Resolves when its agent runs.
    */
-  async join(id: string, how: "cli" | "api" = this.cluster(id).kind === "real" ? "cli" : "api"): Promise<void> {
+  async join(id: string, how: Joining = this.cluster(id).kind === "real" ? "cli" : "api"): Promise<void> {
     const cluster = this.cluster(id);
-    const token = how === "cli" ? await this.#install(cluster) : await this.#admit(cluster);
+    const token = how === "cli" ? await this.#install(cluster) : await this.#admit(cluster, how);
     await cluster.agent?.[Symbol.asyncDispose]();
     const kubeconfig = await cluster.kubeconfigOf(agentAccount.namespace, agentAccount.name);
     const hubs = [this.hub, ...this.standbys].map(({ links }) => links.grpc.address);
     cluster.agent = await AgentProcess.start({ cluster: id, kubeconfig, hubs, token });
   }
 
-  /** Joins all clusters at once. */
-  async joinAll(): Promise<void> {
-    await Promise.all([...this.clusters.keys()].map((id) => this.join(id)));
+  /** Joins all clusters at once; each by its own default unless told how. */
+  async joinAll(how?: Joining): Promise<void> {
+    await Promise.all([...this.clusters.keys()].map((id) => this.join(id, how)));
   }
 
   async #install(cluster: WorldCluster): Promise<string> {
@@ -113,9 +114,15 @@ export class World implements AsyncDisposable {
     return token;
   }
 
-  async #admit({ id, client }: WorldCluster): Promise<string> {
+  async #admit(cluster: WorldCluster, how: "api" | "join"): Promise<string> {
+    const { id, client } = cluster;
     const hub = await this.hub.client();
     const { token } = await hub.fleet.addCluster({ id });
+    if (how === "join") {
+      const args = ["cluster", "join", id, "--token-file", "-", "--kubeconfig", await cluster.adminKubeconfig()];
+      expectDone(await this.hub.cli(args, { input: token }));
+      return token;
+    }
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: agentAccount.namespace } };
     await client.apply(`/api/v1/namespaces/${agentAccount.namespace}`, namespace);
     for (const name of [agentAccount.name, "capstan-applier"]) {
@@ -131,6 +138,9 @@ export class World implements AsyncDisposable {
     await this.#stack.disposeAsync();
   }
 }
+
+/** How a cluster comes to the fleet. */
+export type Joining = "cli" | "join" | "api";
 
 interface Rest {
   readonly hub: HubProcess | undefined;
