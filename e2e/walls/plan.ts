@@ -10,7 +10,15 @@ export interface House {
 }
 
 /** Files and rooms that bring others together; they alone see ports and reconcilers of others. */
-export const wiring: readonly string[] = ["ports.ts", "hub.ts", "services.ts", "agent.ts", "main.ts", "testing", "wiring"];
+export const wiring: readonly string[] = [
+  "ports.ts",
+  "hub.ts",
+  "services.ts",
+  "agent.ts",
+  "main.ts",
+  "testing",
+  "wiring",
+];
 
 /** Houses by workspace. A new room is one line here, on the lowest floor that it needs. */
 export const houses: Readonly<Record<string, House>> = {
