@@ -176,4 +176,13 @@ describeOnKube("the agent process beside a real API server and a hub that speaks
       assert.ok(!text.includes(Buffer.from("hunter2hunter2").toString("base64")));
     }
   });
+
+  it("ends where another agent writes its cache, as two would undo each other's work", async () => {
+    const head = "/api/v1/namespaces/agent-grpc/secrets/capstan-cache-head";
+    await suite.world.patch(head, { metadata: { annotations: { "example.com/other": "was here" } } });
+    world.publish(31n, [world.target("late", [configMap("late")], { generation: 31n })]);
+    assert.equal(await world.agent.ended, 70);
+    await world.waiting(() => world.agent.log.includes("capstan-agent: "));
+    assert.equal(await world.data("late"), undefined);
+  });
 });

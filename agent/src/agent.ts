@@ -122,6 +122,7 @@ class Rooms implements Agent {
 
   #makeTargets(): Targets {
     const { clock, chance, applier, watcher, config, bundles } = this.#ports;
+    const memories = memoriesOf(this.#cache, clock, (fault) => this.#cacheTrouble(fault), this.#life.signal);
     return new Targets({
       clock,
       chance,
@@ -133,7 +134,7 @@ class Rooms implements Agent {
         held: (digest, signal) => this.#holder.held(digest, signal),
         lines: bundles.lines,
       },
-      memories: memoriesOf(this.#cache, clock, (fault) => this.#warn("cache", fault), this.#life.signal),
+      memories: { ...memories, set: (target, memory) => this.#guarded(() => memories.set(target, memory)) },
       sink: {
         status: (status) => this.#tell(() => this.#outbox.report(foldReport(status))),
         removed: (removed) => this.#tell(() => this.#outbox.removed(removed)),
@@ -337,6 +338,11 @@ class Rooms implements Agent {
     if (this.#life.signal.aborted && fault.code === "cancelled") return;
     const next = fault.next === undefined ? {} : { next: fault.next };
     this.#ports.log.warn(room, fault.message, { code: fault.code, ...next, ...fields });
+  }
+
+  #cacheTrouble(fault: Fault): void {
+    this.#warn("cache", fault);
+    if (fault.code === "conflict") this.#end(fault);
   }
 
   /** Another agent that writes the cache makes this one end: two would undo each other's work. */
