@@ -16,7 +16,7 @@ export function aggregateHealth(objects: Iterable<readonly [ObjectRef, Health]>)
     cause = ref;
   }
   if (cause === undefined) return { status: "Healthy", message: "", cause, counts };
-  const message = worst.message === "" ? objectText(cause) : `${objectText(cause)}: ${worst.message}`;
+  const message = `${objectText(cause)}: ${worst.message || worst.status}`;
   return { status: worst.status, message, cause, counts };
 }
 

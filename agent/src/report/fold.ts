@@ -58,7 +58,7 @@ export function foldReport(status: TargetStatus): TargetReport {
     digest: status.digest,
     phase: phases[status.phase],
     health: status.health === undefined ? Health.UNSPECIFIED : healths[status.health.status],
-    healthMessage: cut(healthMessage(status)),
+    healthMessage: cut(status.health?.message ?? ""),
     ...stamp("healthSince", status.healthSince),
     sync: syncOf(status, counts),
     counts,
@@ -92,12 +92,6 @@ function stamp<K extends string>(key: K, at: Instant | undefined) {
 
 function cut(text: string): string {
   return text.length <= limits.problemChars ? text : `${text.slice(0, limits.problemChars - 1)}…`;
-}
-
-function healthMessage({ health }: TargetStatus): string {
-  if (health === undefined || health.cause === undefined) return health?.message ?? "";
-  const { kind, namespace, name } = health.cause;
-  return `${kind} ${namespace === "" ? "" : `${namespace}/`}${name}: ${health.message || health.status}`;
 }
 
 function countsOf(status: TargetStatus): Counts {
