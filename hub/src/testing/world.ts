@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { type ClusterId, type Digest, digestHex, Fault } from "@capstan/proto";
+import { type Digest, digestHex, Fault } from "@capstan/proto";
 import { SealedKeySchema } from "@capstan/proto/desired";
 import { FakeClock, seededChance } from "@capstan/proto/testing";
 import { compileConfig } from "../config/compile.ts";
@@ -275,11 +275,6 @@ export function clusterIds(count: number): string[] {
 /** Documents of these clusters, by path. */
 export function clusterDocuments(...ids: readonly string[]): Record<string, string> {
   return Object.fromEntries(ids.map((id) => [`documents/clusters/${id}.yaml`, clusterDocument(id)]));
-}
-
-/** For state that tests look up by id. */
-export function asCluster(id: string): ClusterId {
-  return id as ClusterId;
 }
 
 /** A fleet of clusters `a`, `b`, … whose set `web` has been rolled out; more files go into the first commit. */
