@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createWriteStream, readdirSync, readFileSync, type WriteStream } from "node:fs";
 import type { TestContext } from "node:test";
-import { tempPrefix } from "./temp.ts";
+import { removeTempDirs, tempPrefix } from "./temp.ts";
 import { notYet, until, within } from "./wait.ts";
 
 /** What to start. */
@@ -300,6 +300,7 @@ function guard(): void {
     const onSignal = () => {
       if (process.listenerCount(signal) > 1) return; // somebody else decides what the signal means
       endAll();
+      removeTempDirs();
       process.removeListener(signal, onSignal);
       process.kill(process.pid, signal);
     };

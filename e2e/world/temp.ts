@@ -9,8 +9,8 @@ export const tempPrefix = join(tmpdir(), "capstan-");
 const alive = new Set<string>();
 let guarded = false;
 
-/** Whatever ends this process: what it has made goes too. */
-function removeAll(): void {
+/** Removes all that are left; for a process that ends early. What still writes there must have been ended before. */
+export function removeTempDirs(): void {
   for (const path of alive) rmSync(path, { recursive: true, force: true, maxRetries: 5 });
 }
 
@@ -21,7 +21,7 @@ export class TempDir implements AsyncDisposable {
   private constructor(path: string) {
     this.path = path;
     alive.add(path);
-    if (!guarded) process.once("exit", removeAll);
+    if (!guarded) process.once("exit", removeTempDirs);
     guarded = true;
   }
 
