@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { ensureTools, needTool } from "../toolchain/tools.ts";
-import type { HubConfigPart } from "../world/hub-process.ts";
+import { type HubConfigPart, HubProcess } from "../world/hub-process.ts";
 import { freePorts } from "../world/ports.ts";
 import { endProcessesNaming, processesNaming, type RunResult, run } from "../world/process.ts";
 import { capstan, productEnv } from "../world/programs.ts";
@@ -26,6 +27,18 @@ describe("a hub that cannot start says why, ends, and leaves nothing running", (
       assert.match(stderr, /[Cc]hoose another port/);
     });
   }
+
+  test("when it is started twice; the first goes on, with its NATS", async () => {
+    await using hub = await HubProcess.start({ tools });
+    const nats = hub.embeddedNats();
+    assert.ok(nats !== undefined);
+    const config = join(hub.dataDir, "..", "hub.json");
+    const { code, stderr } = await hub.cli(["hub", "serve", "--config", config], { bound: 20_000 });
+    assert.equal(code, 2);
+    assert.match(stderr, /port-in-use/);
+    assert.equal(hub.embeddedNats(), nats);
+    assert.equal(await hub.isReady(), true);
+  });
 
   test("when Helm is not where its config says", async (context) => {
     const config = settings(await threePorts(), { render: { helm: "/nowhere/helm", kubectl: tools.kubectl } });
