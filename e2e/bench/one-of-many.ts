@@ -1,5 +1,6 @@
 import type { NatsConnection } from "nats";
 import type { Files } from "../world/repository.ts";
+import { until } from "../world/wait.ts";
 import { atMost, type Bench, figure, quantile } from "./bench.ts";
 import { BenchFleet, clusterId, knob } from "./fleet.ts";
 import { configMap, expectSound, heldAfter, joinAll, setOfAll } from "./herd.ts";
@@ -12,6 +13,8 @@ export const bench: Bench = {
     await using fleet = await BenchFleet.start({ context, clusters, files: (repoURL) => files(repoURL, clusters) });
     const { herd } = await joinAll(fleet, context);
     await using store = await fleet.store();
+    // The first rollouts end half a minute after the last report: what they write is not the commits'.
+    await until("a store at rest", () => isAtRest(store.connection), { bound: 120_000, every: 100 });
     const times: number[] = [];
     const written: number[] = [];
     for (let round = 1; round <= knob("ROUNDS", 50); round += 1) {
@@ -45,6 +48,12 @@ function files(repoURL: string, clusters: number): Files {
 
 function pathOf(cluster: string): string {
   return `sites/${cluster}/settings.yaml`;
+}
+
+async function isAtRest(connection: NatsConnection): Promise<boolean> {
+  const before = await lastSequence(connection);
+  await new Promise((resolve) => setTimeout(resolve, 33_000));
+  return (await keysSince(connection, before)).size === 0;
 }
 
 async function lastSequence(connection: NatsConnection): Promise<number> {
