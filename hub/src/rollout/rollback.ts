@@ -111,6 +111,11 @@ function before(state: RunState, covered: ReadonlySet<ClusterId>, request: Rollb
       }
     }
   }
+  // A target that was nowhere before stays where it is: that it was absent then deletes nothing now.
+  const elsewhere = new Set([...back].flatMap(([place, from]) => (from === null ? [] : [place.split(" ")[1]])));
+  for (const [place, from] of back) {
+    if (from === null && !elsewhere.has(place.split(" ")[1])) back.delete(place);
+  }
   const kept = request.current.filter(({ cluster, target }) => !back.has(`${cluster} ${target}`));
   const targets: ReleaseTarget[] = [...kept];
   for (const [place, content] of back) {
