@@ -1,4 +1,4 @@
-import { byteLength, byteSlice, compareBytes, toBytes } from "../bytes.ts";
+import { byteLength, compareBytes, toBytes } from "../bytes.ts";
 import { queryEscape } from "../escape.ts";
 import { sprint, sprintf, sprintln, valueText } from "../format.ts";
 import { isPrint } from "../quote.ts";
@@ -75,23 +75,6 @@ function index(value: Value, key: Value): Value {
     );
   if (value.entries.has(key)) return value.entries.get(key);
   return value.element === "string" ? "" : null;
-}
-
-/** `item[from:to]` of a text or list, as the built-in `slice` cuts. */
-export function cut(value: Value, indexes: readonly Value[]): Value {
-  required(value, "slice");
-  if (indexes.length > 3) fail(`too many slice indexes: ${indexes.length}`);
-  if (typeof value === "string") {
-    if (indexes.length === 3) fail("cannot 3-index slice a string");
-    const size = byteLength(value);
-    const [from = 0, to = size] = indexes.map((key) => position(key, size + 1));
-    return from > to ? fail(`invalid slice index: ${from} > ${to}`) : byteSlice(value, from, to);
-  }
-  if (!(value instanceof GoList)) return fail(`can't slice item of type ${typeOf(value)}`);
-  const [from = 0, to = value.items.length] = indexes.map((key) => position(key, value.capacity + 1));
-  return from > to
-    ? fail(`invalid slice index: ${from} > ${to}`)
-    : new GoList(value.items.slice(from, to), value.element);
 }
 
 type Kind = "bool" | "int" | "uint" | "float" | "complex" | "string" | "none";

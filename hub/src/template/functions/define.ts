@@ -3,7 +3,6 @@ import {
   CallError,
   type GoFunction,
   GoInt,
-  GoList,
   GoMap,
   type ParameterType,
   type Value,
@@ -37,14 +36,6 @@ export function whole(value: Value): number {
 /** The value as the map that it is. */
 export function mapOf(value: Value): GoMap {
   return value instanceof GoMap ? value : fail("a map was expected");
-}
-
-/** A list in a parameter that takes any value. */
-export function listOf(value: Value, what: string): GoList {
-  if (value instanceof GoList) return value;
-  if (value === null || value === undefined)
-    return fail("runtime error: invalid memory address or nil pointer dereference");
-  return fail(`Cannot ${what}`);
 }
 
 /** What Go's function would return as an error, or panic with. */
