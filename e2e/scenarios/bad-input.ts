@@ -21,17 +21,19 @@ export interface BadInputPlace {
 }
 
 /** One mistake each; all of them may stand side by side. */
-export function badInputs({ repoURL, locked, absent }: BadInputPlace): readonly BadInput[] {
-  const here = { repoURL, revision: "main", cluster: "c-01" };
-  const app = (subject: string, more: Partial<Source> = {}) => ({
+export function badInputs(place: BadInputPlace): readonly BadInput[] {
+  const here = { repoURL: place.repoURL, revision: "main", cluster: "c-01" };
+  const app: MakeApp = (subject, more = {}) => ({
     [`argocd/${subject}.yaml`]: application(subject, { ...here, path: `bad/${subject}`, ...more }),
   });
-  const manifest = (subject: string, text: string, code: string, says: readonly RegExp[]): BadInput => ({
-    subject,
-    files: { ...app(subject), [`bad/${subject}/it.yaml`]: text },
-    code,
-    says,
-  });
+  return [...badDocuments(here), ...badReferences(place, app), ...badSources(app)];
+}
+
+/** The files of an Application of that name. */
+type MakeApp = (subject: string, more?: Partial<Source>) => Files;
+
+/** What the documents themselves have wrong. */
+function badDocuments(here: Pick<Source, "repoURL">): readonly BadInput[] {
   return [
     {
       files: { "argocd/broken.yaml": "apiVersion: v1\nkind: [ConfigMap\nmetadata: {}\n" },
@@ -58,6 +60,12 @@ export function badInputs({ repoURL, locked, absent }: BadInputPlace): readonly 
       code: "name-conflict",
       says: [/twin-a/, /twin-b/],
     },
+  ];
+}
+
+/** Documents that point to what is not there. */
+function badReferences({ locked, absent }: BadInputPlace, app: MakeApp): readonly BadInput[] {
+  return [
     {
       subject: "nowhere",
       files: { ...app("nowhere", { cluster: "c-99", path: "apps/shop" }) },
@@ -73,6 +81,18 @@ export function badInputs({ repoURL, locked, absent }: BadInputPlace): readonly 
       says: [/v9\.9\.9/],
     },
     { subject: "no-path", files: app("no-path"), code: "path-not-found", says: [/bad\/no-path/] },
+  ];
+}
+
+/** What is wrong in the folder that an Application names. */
+function badSources(app: MakeApp): readonly BadInput[] {
+  const manifest = (subject: string, text: string, code: string, says: readonly RegExp[]): BadInput => ({
+    subject,
+    files: { ...app(subject), [`bad/${subject}/it.yaml`]: text },
+    code,
+    says,
+  });
+  return [
     {
       subject: "empty-path",
       files: { ...app("empty-path"), "bad/empty-path/README.txt": "nothing here\n" },

@@ -89,7 +89,7 @@ test("docs/cli.md has every verb of the command line with its flags, and no othe
   const verbs = new Map(rows.map(([, words = "", next = ""]) => [words, next.split(" ")]));
   const page = await text("docs/cli.md");
   const lines = [...page.matchAll(/^\| `capstan ([a-z ]+?)(?: [<[].*?)?` \|(.*)\|$/gm)];
-  assert.deepEqual(lines.map(([, words]) => words).sort(), [...verbs.keys()].sort());
+  assert.deepEqual(new Set(lines.map(([, words]) => words)), new Set(verbs.keys()));
   const unknown = lines.flatMap(([, words = "", rest = ""]) => {
     const flags = [...rest.matchAll(/`(?:-\w, )*(--[a-z-]+)/g)].map(([, flag = ""]) => flag);
     return flags.filter((flag) => verbs.get(words)?.includes(flag) !== true).map((flag) => `${words} ${flag}`);

@@ -7,7 +7,6 @@ import {
   type ConnectRequest,
   ConnectRequestSchema,
   type ConnectResponse,
-  type Credential,
   Health,
   Phase,
   Sync,
@@ -16,7 +15,7 @@ import {
 import type { DesiredTarget } from "@capstan/proto/desired";
 import { type Client, type ClientDuplexStream, Metadata } from "@grpc/grpc-js";
 import { callUnary, findCa, openHub, wireOf } from "./simulated-agents-calls.ts";
-import { type AgentKeys, makeKeys } from "./simulated-agents-keys.ts";
+import { type AgentIdentity, makeKeys } from "./simulated-agents-keys.ts";
 import { NatsReader } from "./simulated-agents-nats.ts";
 import { ReportOutbox } from "./simulated-agents-outbox.ts";
 import { accept, type HeldState } from "./simulated-agents-state.ts";
@@ -46,13 +45,6 @@ export interface Behaviour {
   readonly onHeld?: (cluster: string, revision: bigint) => void;
   /** What an agent must never see: a refused state, a bundle that does not open. */
   readonly onFault: (cluster: string, fault: Error) => void;
-}
-
-/** Who a simulated agent is. */
-export interface AgentIdentity {
-  readonly fleet: string;
-  readonly keys: AgentKeys;
-  readonly credential: Credential;
 }
 
 const healthy: Fate = { afterMs: 0, phase: Phase.DONE, health: Health.HEALTHY };

@@ -12,7 +12,7 @@ import {
 import { gunzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
 import { domains, signedBytes } from "@capstan/proto";
-import type { VerificationKey } from "@capstan/proto/agent";
+import type { Credential, VerificationKey } from "@capstan/proto/agent";
 import { BundleEnvelopeSchema, type BundleRef, type SignedDesiredState } from "@capstan/proto/desired";
 import * as x509 from "@peculiar/x509";
 import { nkeys } from "nats";
@@ -31,9 +31,17 @@ export interface AgentKeys {
   readonly sealingPublic: Uint8Array;
 }
 
+/** Who a simulated agent is. */
+export interface AgentIdentity {
+  readonly fleet: string;
+  readonly keys: AgentKeys;
+  readonly credential: Credential;
+}
+
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 const tagBytes = 16;
 
+/** A new key pair of each sort that an agent holds, and the requests that enrolment signs. */
 export async function makeKeys(): Promise<AgentKeys> {
   const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const request = await x509.Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: algorithm });

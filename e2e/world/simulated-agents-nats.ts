@@ -10,8 +10,7 @@ import {
 } from "@capstan/proto";
 import { type BundleRef, type SignedDesiredState, SignedDesiredStateSchema } from "@capstan/proto/desired";
 import { connect, Events, jwtAuthenticator, type NatsConnection } from "nats";
-import type { AgentIdentity } from "./simulated-agents-agent.ts";
-import { type AgentKeys, openBundle, pem } from "./simulated-agents-keys.ts";
+import { type AgentIdentity, type AgentKeys, openBundle, pem } from "./simulated-agents-keys.ts";
 
 /** What a reader works for. */
 export interface ReaderInit {

@@ -134,7 +134,8 @@ export class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // First, and together: they would only complain of what goes next.
-    await Promise.allSettled([...this.clusters.values()].map(({ agent }) => agent?.[Symbol.asyncDispose]()));
+    const agents = [...this.clusters.values()].flatMap(({ agent }) => agent ?? []);
+    await Promise.allSettled(agents.map((agent) => agent[Symbol.asyncDispose]()));
     await this.#stack.disposeAsync();
   }
 }

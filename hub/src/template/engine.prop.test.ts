@@ -82,7 +82,7 @@ function check(text: string): void {
     const output = engine.render(text, params, { goTemplate: true, options: [] });
     assert(output.length <= 50_000 && output.isWellFormed());
   } catch (thrown) {
-    assert(thrown instanceof TemplateFault, `${text}\n${thrown instanceof Error ? thrown.stack : thrown}`);
+    assert(thrown instanceof TemplateFault, `${text}\n${String(thrown)}`);
     assert(thrown.where.line !== undefined && thrown.where.column !== undefined);
   }
 }
