@@ -317,6 +317,18 @@ class Rooms implements Agent {
   #notRenewed(fault: Fault): void {
     this.#warn("identity", fault);
     if (fault.code === "conflict") this.#end(fault);
+    if (fault.code === "revoked") void this.#rejoin();
+  }
+
+  /** The way back of a revoked cluster: a join token made since. Without one it stays out and keeps its course. */
+  async #rejoin(): Promise<void> {
+    try {
+      if (!(await this.#guarded(() => this.#keeper.rejoin(this.#life.signal)))) return;
+      this.#ports.log.info("identity", "joined anew with a new join token");
+      this.#link.renewed();
+    } catch (thrown) {
+      this.#warn("identity", Fault.from(thrown));
+    }
   }
 
   #moved(state: LinkState): void {
@@ -325,6 +337,7 @@ class Rooms implements Agent {
       const { attempts, last } = state.trouble;
       log.warn("link", last?.message ?? "the session ended", { code: last?.code, attempts, next: last?.next });
       if (last?.code === "certificate-refused") this.#keeper.refused();
+      if (last?.code === "revoked") void this.#rejoin();
     } else if (state.kind === "Connected") log.info("link", `connected to ${state.endpoint}`);
     else log.debug("link", state.kind);
   }

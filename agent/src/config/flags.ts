@@ -11,7 +11,7 @@ export interface Flag {
 export const flags: readonly Flag[] = [
   { name: "cluster", value: "ID", help: "the cluster's id, as the hub knows it" },
   { name: "hub", value: "HOST:PORT", repeatable: true, help: "a hub's gRPC endpoint; may be given several times" },
-  { name: "join-token-file", value: "FILE", help: "a join token; needed until the cluster has joined" },
+  { name: "join-token-file", value: "FILE", help: "a join token; needed to join, and to join anew after a revocation" },
   { name: "kubeconfig", value: "FILE", help: "the cluster; default: the one that this pod runs in" },
   { name: "context", value: "NAME", help: "a context of the kubeconfig; default: its current one" },
   { name: "namespace", value: "NAME", help: "where the agent keeps its Secrets (capstan-system)" },

@@ -1,5 +1,5 @@
 import { parseClusterId } from "@capstan/proto";
-import type { Credential, Identity, PrivateKeys, StoredIdentity } from "./model.ts";
+import type { Credential, Identity, Joining, PrivateKeys, StoredIdentity } from "./model.ts";
 
 /** Byte strings as base64, so that an identity is one JSON text in a Secret. */
 type Printed<T> = T extends Uint8Array
@@ -10,24 +10,33 @@ type Printed<T> = T extends Uint8Array
       ? T
       : { -readonly [K in keyof T]: Printed<T[K]> };
 
+interface PrintedStored {
+  readonly version?: number;
+  readonly identity?: Printed<Identity>;
+  readonly pending?: PrivateKeys;
+  readonly joining?: Joining;
+}
+
 const version = 1;
 
 /** The content of Secret `capstan-identity`. */
 export function printIdentity(stored: StoredIdentity): string {
-  const { identity, pending } = stored;
+  const { identity, pending, joining } = stored;
   return JSON.stringify({
     version,
     ...(pending === undefined ? {} : { pending }),
+    ...(joining === undefined ? {} : { joining }),
     ...(identity === undefined ? {} : { identity: printOne(identity) }),
   });
 }
 
 /** The reverse of `printIdentity`. Content of another version counts as none: then a join token is needed. */
 export function parseIdentity(text: string): StoredIdentity {
-  const value = JSON.parse(text) as { version?: number; identity?: Printed<Identity>; pending?: PrivateKeys };
+  const value = JSON.parse(text) as PrintedStored;
   if (value.version !== version) return {};
   return {
     ...(value.pending === undefined ? {} : { pending: value.pending }),
+    ...(value.joining === undefined ? {} : { joining: value.joining }),
     ...(value.identity === undefined ? {} : { identity: parseOne(value.identity) }),
   };
 }

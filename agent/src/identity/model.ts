@@ -52,13 +52,24 @@ export interface Identity extends Who {
   readonly verification: readonly PinnedKey[];
   /** Earlier sealing keys, newest first: states that are still held may be sealed to them. */
   readonly retiredSealing: readonly string[];
+  /** Lower-case hex SHA-256 of the join token that brought it; absent in identities of older versions. */
+  readonly joinedWith?: string;
+}
+
+/** Keys of an Enroll whose answer has not been seen yet. */
+export interface Joining {
+  readonly keys: PrivateKeys;
+  /** Lower-case hex SHA-256 of the join token that they go with: a hub takes a token for one key only. */
+  readonly token: string;
 }
 
 /** What Secret `capstan-identity` holds. Keys are written there before any hub hears of them. */
 export interface StoredIdentity {
   readonly identity?: Identity;
-  /** Keys of an Enroll or Renew whose answer has not been seen yet; they are used again at the next try. */
+  /** Keys of a Renew whose answer has not been seen yet; they are used again at the next try. */
   readonly pending?: PrivateKeys;
+  /** The same of an Enroll; also beside an identity that was revoked. */
+  readonly joining?: Joining;
 }
 
 /** How many earlier sealing keys are kept. */

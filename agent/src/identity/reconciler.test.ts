@@ -14,7 +14,7 @@ import type { StoredIdentity } from "./model.ts";
 import { IdentityKeeper } from "./reconciler.ts";
 import { proofBytes, renewAt } from "./renewal.ts";
 import { parseJoinToken } from "./token.ts";
-import { nextKeys } from "./verification.ts";
+import { keysAnew, nextKeys } from "./verification.ts";
 
 const signal = new AbortController().signal;
 const hub = new FakeHub();
@@ -61,14 +61,14 @@ describe("joining", () => {
     const heard = hub.enrolled.length;
     await keeper.enroll(signal);
     const [first, second] = memory.texts.map((text) => parseIdentity(text));
-    assert.ok(first?.pending !== undefined && first.identity === undefined);
-    assert.deepEqual(second?.identity?.credential.keys, first.pending);
-    assert.equal(second?.pending, undefined);
-    assert.equal(hub.enrolled[heard]?.natsPublicKey, agentCrypto.natsPublic(first.pending.nats));
+    assert.ok(first?.joining !== undefined && first.identity === undefined);
+    assert.deepEqual(second?.identity?.credential.keys, first.joining.keys);
+    assert.equal(second?.joining, undefined);
+    assert.equal(hub.enrolled[heard]?.natsPublicKey, agentCrypto.natsPublic(first.joining.keys.nats));
     const certificate = new X509Certificate(second?.identity?.credential.certificate ?? new Uint8Array());
     assert.ok(certificate.verify(new X509Certificate(hub.ca.der).publicKey));
     assert.ok(
-      !JSON.stringify(hub.enrolled[heard], (_, v) => (typeof v === "bigint" ? 0 : v)).includes(first.pending.tls),
+      !JSON.stringify(hub.enrolled[heard], (_, v) => (typeof v === "bigint" ? 0 : v)).includes(first.joining.keys.tls),
     );
   });
 
@@ -110,6 +110,63 @@ describe("joining", () => {
     const copy = keeperOf(memory, { incarnation: "uid-2" });
     await copy.load(signal);
     assert.equal(copy.identity, undefined);
+  });
+});
+
+describe("joining anew", () => {
+  before(() => hub.start());
+  after(() => hub.stop());
+  const newToken = hub.token.replace("0123456789abcdef", "fedcba9876543210");
+  const first = hub.token;
+  after(() => {
+    hub.token = first;
+  });
+
+  it("takes a new token with new keys, and keeps what the held state needs", async () => {
+    const memory = new Memory();
+    await keeperOf(memory).enroll(signal);
+    const old = parseIdentity(memory.texts.at(-1) ?? "").identity ?? assert.fail("not enrolled");
+    // A renewal whose answer was lost: the hub may know these keys, and have revoked them.
+    hub.refuse = "not-leader";
+    const keeper = keeperOf(memory, { token: newToken });
+    await keeper.load(signal);
+    assert.equal(await code(keeper.renew(signal)), "not-leader");
+    const { pending } = await memory.load();
+    hub.token = newToken;
+    assert.equal(await code(keeper.rejoin(signal)), "not-leader");
+    hub.refuse = undefined;
+    const restarted = keeperOf(memory, { token: newToken });
+    await restarted.load(signal);
+    assert.deepEqual(restarted.identity?.credential.keys, old.credential.keys);
+    assert.equal(await restarted.rejoin(signal), true);
+    const [lost, done] = hub.enrolled.slice(-2);
+    assert.equal(lost?.natsPublicKey, done?.natsPublicKey);
+    const { keys } = restarted.identity?.credential ?? assert.fail("not joined");
+    assert.ok(![old.credential.keys.tls, pending?.tls].includes(keys.tls));
+    assert.deepEqual(restarted.sealingKeys(), [keys.sealing, old.credential.keys.sealing]);
+    assert.deepEqual(
+      restarted.identity?.verification.map(({ id, retired }) => [id, retired]),
+      [[hub.fleet.keyId, undefined]],
+    );
+    const heard = hub.enrolled.length;
+    assert.equal(await restarted.rejoin(signal), false);
+    assert.equal(hub.enrolled.length, heard);
+  });
+
+  it("stays out without a token that it has not used, and shows a refused one once", async () => {
+    hub.token = first;
+    const memory = new Memory();
+    const keeper = keeperOf(memory);
+    await keeper.enroll(signal);
+    const heard = hub.enrolled.length;
+    assert.equal(await keeper.rejoin(signal), false);
+    assert.equal(hub.enrolled.length, heard);
+    const other = keeperOf(memory, { token: newToken });
+    await other.load(signal);
+    assert.equal(await code(other.rejoin(signal)), "token-refused");
+    assert.equal(await other.rejoin(signal), false);
+    assert.equal(hub.enrolled.length, heard + 1);
+    assert.deepEqual(other.identity?.credential.keys, keeper.identity?.credential.keys);
   });
 });
 
@@ -217,6 +274,15 @@ describe("verification keys", () => {
       ],
     );
     assert.deepEqual(nextKeys(held, [offer(c)], agentCrypto), held);
+    // Joining anew trusts the hub under the token's CA, whoever vouches; what was held is still good for the held state.
+    assert.deepEqual(
+      keysAnew(keys, [{ id: c.id, publicKey: c.publicKey }]).map(({ id, retired }) => [id, retired === true]),
+      [
+        [c.id, false],
+        [b.id, true],
+        [a.id, true],
+      ],
+    );
     assert.equal(
       nextKeys(keys, [offer(c, a), offer(b)], agentCrypto).some(({ id }) => id === c.id),
       false,

@@ -20,7 +20,7 @@ import {
 import type { AgentCrypto, IdentityCalls, IdentityStore } from "./port.ts";
 import { proofBytes, renewAt, renewBackoff } from "./renewal.ts";
 import { checkToken, type JoinToken } from "./token.ts";
-import { firstKeys, hex, nextKeys } from "./verification.ts";
+import { firstKeys, hex, keysAnew, nextKeys } from "./verification.ts";
 
 /** What the keeper of the identity works with. */
 export interface IdentityPorts {
@@ -37,11 +37,15 @@ export interface IdentityPorts {
   joinToken(): Promise<JoinToken | undefined>;
 }
 
-/** Keeps the identity: loads it, enrols once, renews for ever. Keys are stored before any hub hears of them. */
+/** Keeps the identity: loads it, enrols, renews for ever, joins anew after a revocation. Keys are stored before any hub hears of them. */
 export class IdentityKeeper {
   readonly #ports: IdentityPorts;
   #stored: StoredIdentity = {};
   #resting: AbortController | undefined;
+  /** Enrolment and renewal both replace the identity: one at a time. */
+  #last: Promise<unknown> = Promise.resolve();
+  /** Hash of the join token that a hub refused: it is not shown again by this process. */
+  #refusedToken: string | undefined;
 
   constructor(ports: IdentityPorts) {
     this.#ports = ports;
@@ -79,9 +83,34 @@ export class IdentityKeeper {
 
   /** One try to enrol. Faults that no retry changes are not retryable. */
   async enroll(signal: AbortSignal): Promise<void> {
+    const token = checkToken(await this.#ports.joinToken(), this.#ports.who.cluster);
+    await this.#alone(() => this.#enroll(token, signal));
+  }
+
+  /**
+   * After the hub said `revoked`: joins anew, with new keys, where there is a join token that brought no identity yet. True:
+   * there is a new identity. False: no such token, nothing was asked. Throws what the hub says of the token.
+   */
+  async rejoin(signal: AbortSignal): Promise<boolean> {
+    const token = await this.#ports.joinToken();
+    if (token === undefined) return false;
+    const hash = this.#hashOf(token);
+    return this.#alone(async () => {
+      if (this.identity?.joinedWith === hash || this.#refusedToken === hash) return false;
+      try {
+        await this.#enroll(checkToken(token, this.#ports.who.cluster), signal);
+        return true;
+      } catch (thrown) {
+        const fault = Fault.from(thrown);
+        if (fault.code === "token-refused") this.#refusedToken = hash;
+        throw fault;
+      }
+    });
+  }
+
+  async #enroll(token: JoinToken, signal: AbortSignal): Promise<void> {
     const { who, versions } = this.#ports;
-    const token = checkToken(await this.#ports.joinToken(), who.cluster);
-    const keys = await this.#pendingKeys(signal);
+    const keys = await this.#joiningKeys(this.#hashOf(token), signal);
     const request = create(EnrollRequestSchema, { token: token.text, ...who, ...this.#publics(keys), versions });
     const answer = await this.#anyHub((endpoint) => this.#ports.calls.enroll(endpoint, token.pin, request, signal));
     await this.#save({ identity: this.#enrolled(answer, keys, token) }, signal);
@@ -121,7 +150,11 @@ export class IdentityKeeper {
   }
 
   /** One renewal: over mTLS, or by proof of possession where the certificate has expired. */
-  async renew(signal: AbortSignal): Promise<void> {
+  renew(signal: AbortSignal): Promise<void> {
+    return this.#alone(() => this.#renew(signal));
+  }
+
+  async #renew(signal: AbortSignal): Promise<void> {
     const { identity } = this;
     if (identity === undefined) throw new Fault("internal", { message: "nothing to renew." });
     const keys = await this.#pendingKeys(signal);
@@ -139,7 +172,7 @@ export class IdentityKeeper {
       ...identity,
       credential: this.#credential(offered, keys),
       verification: nextKeys(identity.verification, offered.verificationKeys, this.#ports.crypto),
-      retiredSealing: [identity.credential.keys.sealing, ...identity.retiredSealing].slice(0, retiredSealingKept),
+      retiredSealing: this.sealingKeys().slice(0, retiredSealingKept),
     };
     await this.#save({ identity: next }, signal);
   }
@@ -159,13 +192,15 @@ export class IdentityKeeper {
         message: "the hub's answer does not hold the CA that the join token names.",
       });
     }
-    const verification = firstKeys(offered.verificationKeys, crypto);
+    // What is held goes on: its state may be signed by, and its bundles sealed to, what an earlier identity had.
+    const verification = keysAnew(this.identity?.verification ?? [], firstKeys(offered.verificationKeys, crypto));
     return {
       ...who,
       fleet: answer.fleet,
       credential: this.#credential(offered, keys),
       verification,
-      retiredSealing: [],
+      retiredSealing: this.sealingKeys().slice(0, retiredSealingKept),
+      joinedWith: this.#hashOf(token),
     };
   }
 
@@ -190,6 +225,28 @@ export class IdentityKeeper {
     const made = this.#ports.crypto.makeKeys();
     await this.#save({ ...this.#stored, pending: made }, signal);
     return made;
+  }
+
+  /** New keys for each token: those of before may be revoked. Tried again with the same ones, as an answer may be lost. */
+  async #joiningKeys(token: string, signal: AbortSignal): Promise<PrivateKeys> {
+    const { joining, pending, identity } = this.#stored;
+    if (joining?.token === token) return joining.keys;
+    // Older versions kept the keys of a first enrolment as pending.
+    if (joining === undefined && identity === undefined && pending !== undefined) return pending;
+    const keys = this.#ports.crypto.makeKeys();
+    await this.#save({ ...this.#stored, joining: { keys, token } }, signal);
+    return keys;
+  }
+
+  #hashOf(token: JoinToken): string {
+    const { crypto } = this.#ports;
+    return hex(crypto.sha256(new TextEncoder().encode(token.text)));
+  }
+
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(work);
+    this.#last = mine.catch(() => undefined);
+    return mine;
   }
 
   async #save(stored: StoredIdentity, signal: AbortSignal): Promise<void> {

@@ -19,6 +19,12 @@ export function firstKeys(offered: readonly VerificationKey[], eyes: KeyEyes): P
   return offered.map((key) => pinned(key, eyes));
 }
 
+/** The keys of an enrolment after an earlier one: what was held before is retired, as the held state may be signed by it. */
+export function keysAnew(held: readonly PinnedKey[], fresh: readonly PinnedKey[]): PinnedKey[] {
+  const gone = held.filter(({ id }) => !fresh.some((key) => key.id === id));
+  return [...fresh, ...gone.map((key) => ({ ...key, retired: true })).slice(0, retiredKept)];
+}
+
 /**
  * The keys after a renewal. An offered key is taken when it is held already, or when a held one (or one taken just now)
  * signed it; others are left out. What is no longer offered is retired, not forgotten: the held state may be signed by it.
@@ -37,8 +43,7 @@ export function nextKeys(held: readonly PinnedKey[], offered: readonly Verificat
   }
   const current = [...trusted.values()].filter(({ id }) => offered.some((key) => key.id === id));
   if (current.length === 0) return [...held];
-  const gone = held.filter(({ id }) => !current.some((key) => key.id === id));
-  return [...current, ...gone.map((key) => ({ ...key, retired: true })).slice(0, retiredKept)];
+  return keysAnew(held, current);
 }
 
 function vouched(key: VerificationKey, voucher: PinnedKey, eyes: KeyEyes): boolean {

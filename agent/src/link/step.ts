@@ -18,7 +18,7 @@ import type { LinkEffect, LinkEvent, LinkState, LinkWorld, Trouble } from "./mod
  *    harmless: each state compares times itself.
  * 6. Time and chance come in with each step. The same events give the same effects.
  * 7. An agent with an identity is never `Stopped` by what a hub says: it holds its course and tries again, also when it
- *    was revoked. Only enrolment ends it: a refusal that no retry changes, or no answer within `enrollPatience`.
+ *    was revoked (a new join token then brings a new identity: `renewed`). Only enrolment ends it: a refusal that no retry changes, or no answer within `enrollPatience`.
  */
 export function step(state: LinkState, event: LinkEvent, world: LinkWorld): [LinkState, LinkEffect[]] {
   if (state.kind === "Stopped") return [state, []];

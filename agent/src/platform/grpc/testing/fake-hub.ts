@@ -41,7 +41,7 @@ type Reply = sendUnaryData<unknown>;
 export class FakeHub {
   readonly ca = new TestCa();
   readonly fleet = new TestFleet();
-  readonly token = `capstan-join.a.0123456789abcdef.${"s".repeat(43)}.${this.ca.pin}`;
+  token = `capstan-join.a.0123456789abcdef.${"s".repeat(43)}.${this.ca.pin}`;
   readonly enrolled: EnrollRequest[] = [];
   readonly renewed: RenewRequest[] = [];
   readonly hellos: Hello[] = [];
