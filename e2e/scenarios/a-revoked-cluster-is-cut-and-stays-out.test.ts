@@ -4,7 +4,7 @@ import { ClusterState } from "@capstan/proto/fleet";
 import { notYet, until } from "../world/wait.ts";
 import { Scenario, simulated } from "./scenario.ts";
 
-test("a revoked cluster is cut within seconds on both channels, keeps what it runs, and stays out", async (context) => {
+test("a revoked cluster is cut within seconds on both channels, keeps what it runs, stays out until it is let in", async (context) => {
   await using scenario = await Scenario.start(context, { clusters: simulated(2) });
   const { hub } = scenario.world;
   await scenario.settled(2);
@@ -32,4 +32,19 @@ test("a revoked cluster is cut within seconds on both channels, keeps what it ru
   await scenario.arrived("3", { clusters: ["c-01"] });
   assert.equal(await state("c-02"), ClusterState.REVOKED);
   assert.equal(await scenario.valueOf("c-02"), "1");
+
+  // Let in again, as the CLI advises: the same process takes the new token and goes on from what it holds.
+  const held = (await scenario.highWaters()).get("c-02") ?? 0n;
+  const { token } = await (await hub.client()).fleet.addCluster({ id: "c-02" });
+  await scenario.world.cluster("c-02").agent?.giveToken(token);
+  await scenario.arrived("3", { clusters: ["c-02"], bound: 70_000 });
+  assert.ok(((await scenario.highWaters()).get("c-02") ?? 0n) > held);
+  assert.match(agent.tail, /joined anew/);
+  const connected = async () => {
+    const now = await state("c-02");
+    return now === ClusterState.CONNECTED || notYet(now);
+  };
+  await until("c-02 to be connected", connected, 10_000);
+  await scenario.release("4");
+  await scenario.arrived("4");
 });

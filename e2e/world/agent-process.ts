@@ -18,7 +18,7 @@ export interface AgentInit {
 
 /** An agent process. It keeps its state in its cluster, so that a new process goes on where the old one was. */
 export class AgentProcess implements AsyncDisposable {
-  readonly #init: AgentInit;
+  #init: AgentInit;
   readonly #dir: TempDir;
   readonly #command: Command;
   #child: Child | undefined;
@@ -68,6 +68,12 @@ export class AgentProcess implements AsyncDisposable {
       cwd: this.#dir.path,
       logFile: this.#dir.at("agent.log"),
     });
+  }
+
+  /** Puts another join token where the agent reads it, as a changed Secret does; it goes on running. */
+  async giveToken(token: string): Promise<void> {
+    this.#init = { ...this.#init, token };
+    await writeFile(this.#dir.at("token"), token, { mode: 0o600 });
   }
 
   async kill(): Promise<void> {
