@@ -12,7 +12,7 @@ import type { TargetContent } from "../targets/content.ts";
 import { carryOut } from "./carry-out.ts";
 import { factsOf } from "./facts.ts";
 import { begin, isOver } from "./fold.ts";
-import { isAsDecided, isEmptied, mayMove, runIdOf, sameRelease } from "./follow.ts";
+import { endedBadly, isAsDecided, isEmptied, mayMove, runIdOf, sameRelease } from "./follow.ts";
 import { contentIn, type KeptRun, type Lane, olderRelease, requireRun, type Wanted } from "./lane-run.ts";
 import { type LaneStatus, laneStatus } from "./lane-status.ts";
 import {
@@ -349,8 +349,9 @@ export class RolloutReconciler {
     await this.#openRelease(lane, wanted, signal);
   }
 
-  /** Deferred clusters of an ended run that are back go on in a child run, under their own budget. */
+  /** Deferred clusters of an ended run that are back go on in a child run, under their own budget. Not what was refused. */
   async #catchUp(lane: Lane, run: KeptRun, signal: AbortSignal): Promise<void> {
+    if (run.state.plan.origin.kind !== "rollback" && endedBadly(run.state)) return;
     const { ready } = returned(run.state, this.#facts(lane));
     const newer =
       lane.pin === undefined && lane.wanted !== undefined && lane.wanted.release.id !== run.state.plan.release;
