@@ -76,6 +76,26 @@ test("bit by bit is no way around it: what went before counts", () => {
   );
 });
 
+test("what deletes protected kinds never goes without a person, whatever the numbers, and goes with one", () => {
+  fc.assert(
+    fc.property(fleet, fc.func(fc.boolean()), (list, guards) => {
+      const holdings = list.map(({ removal }) => removal);
+      const removals = list.filter(({ goes }) => goes).map(({ removal }) => removal);
+      const limits = { set: { count: 99, percent: 100 }, cluster: { count: 99, percent: 100 }, fleet: 99 };
+      const isGuarded = (one: Removal) => guards(one.target);
+      const protects = (one: Removal) => (isGuarded(one) ? "it has a PersistentVolumeClaim" : undefined);
+      const shown = holdRemovals(input(holdings, removals, { limits, protects }));
+      assert.ok(!shown.allowed.some(isGuarded));
+      const approvals = shown.held.map(({ scope, digest }) =>
+        approveList(shown, scope, digest, { by: "mira", reason: "", at: now }),
+      );
+      const after = holdRemovals(input(holdings, removals, { limits, protects, approvals }));
+      assert.deepEqual(after.held, []);
+    }),
+    { numRuns },
+  );
+});
+
 test("an approved list goes whole, and takes nothing else with it", () => {
   fc.assert(
     fc.property(fleet, (list) => {

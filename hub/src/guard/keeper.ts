@@ -1,4 +1,4 @@
-import type { Clock, ClusterId, Digest, TargetKey } from "@capstan/proto";
+import type { Clock, ClusterId, Digest, Instant, TargetKey } from "@capstan/proto";
 import type { Approval, GuardLimits, GuardResult, HeldList, PastRemoval, Removal, SetGuard } from "./model.ts";
 import type { GuardStore } from "./port.ts";
 import { approveList, countHoldings, forget, holdRemovals } from "./removals.ts";
@@ -22,6 +22,10 @@ export interface GuardOptions {
   sets(): ReadonlyMap<string, SetGuard>;
   /** The set that a lane belongs to; null: a standalone Application. */
   setOf(lane: string): string | null;
+  /** False for a target that another lane took over: it leaves nowhere. */
+  isOf?(lane: string, target: TargetKey): boolean;
+  /** Why a removal waits for a person by what it would delete. */
+  protects?(one: Removal): string | undefined;
   /** Told when a person has approved something: lanes that were held may go on. */
   onApproved?(): void;
 }
@@ -36,6 +40,9 @@ interface Verdict {
 
 /** The verdict is worked out at most so often: it looks at the whole fleet. */
 const freshFor = 250;
+
+/** Another hub, whose clock is not quite this one's, may have planned what is removed now. */
+const clockSlack = 300_000;
 
 /** Keeps what lanes want to remove, what went, and what people approved; asks the pure guard. */
 export class GuardKeeper {
@@ -79,15 +86,37 @@ export class GuardKeeper {
   /** Removals were handed to distribution: they count for a day, and use up what was approved. */
   async done(lane: string, removals: readonly WantedRemoval[], signal: AbortSignal): Promise<void> {
     const now = this.#options.clock.now();
+    const { approvals } = forget({ history: this.#history, approvals: this.#approvals }, now);
+    const approvers = new Map(approvals.flatMap(({ list, by }) => list.map((one) => [placeOf(one), by] as const)));
     const known = new Set(this.#history.map(placeOf));
-    const fresh = removals.filter((one) => !known.has(placeOf(one)));
+    // An approval in force is of a removal that was not done yet, though its place may have been emptied before.
+    const fresh = removals.filter((one) => !known.has(placeOf(one)) || approvers.has(placeOf(one)));
     if (fresh.length === 0) return;
     const set = this.#options.setOf(lane);
-    const approved = (one: WantedRemoval) =>
-      this.#approvals.some(({ list }) => list.some((each) => placeOf(each) === placeOf(one)));
-    this.#history = [...this.#history, ...fresh.map((one) => ({ ...one, set, at: now, approved: approved(one) }))];
+    const past = fresh.map((one): PastRemoval => {
+      const by = approvers.get(placeOf(one));
+      return { ...one, set, at: now, approved: by !== undefined, ...(by === undefined ? {} : { by }) };
+    });
+    this.#history = [...this.#history, ...past];
     this.#verdict = undefined;
     await this.#save(signal);
+  }
+
+  /**
+   * Who approved a removal that was handed to distribution since then; of a set that has no guard, that set; empty: nobody
+   * did.
+   */
+  approver(lane: string, place: Omit<WantedRemoval, "moves">, since: Instant): string {
+    const past = this.#history.findLast((one) => one.at >= since - clockSlack && placeOf(one) === placeOf(place));
+    if (past?.by !== undefined) return past.by;
+    const set = this.#options.setOf(lane);
+    return set !== null && this.#options.sets().get(set)?.ephemeral === true ? `ephemeral set ${set}` : "";
+  }
+
+  /** Something that removals are weighed by is known better now. */
+  reconsider(): void {
+    this.#verdict = undefined;
+    this.#options.onApproved?.();
   }
 
   /** A person approves the list with this digest. Throws `not-found` when no such list is held. */
@@ -127,7 +156,8 @@ export class GuardKeeper {
     if (this.#verdict !== undefined && at - this.#verdict.at < freshFor) return this.#verdict;
     const removals = [...this.#wanted].flatMap(([lane, list]) => {
       const set = this.#options.setOf(lane);
-      return list.map((one): Removal => ({ ...one, set }));
+      const mine = list.filter(({ target }) => this.#options.isOf?.(lane, target) !== false);
+      return mine.map((one): Removal => ({ ...one, set }));
     });
     const holdings = [...this.#options.holdings()];
     const stands = new Set(holdings.map(placeOf));
@@ -140,6 +170,7 @@ export class GuardKeeper {
       sets: this.#options.sets(),
       approvals: this.#approvals,
       hash: this.#options.hash,
+      protects: (one) => this.#options.protects?.(one),
     });
     const held = new Map<string, string>();
     for (const { list, rules } of result.held) {

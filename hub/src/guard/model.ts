@@ -19,6 +19,8 @@ export interface PastRemoval extends Removal {
   readonly at: Instant;
   /** A person had approved it, so that it does not count against the next. */
   readonly approved: boolean;
+  /** Who had. */
+  readonly by?: string;
 }
 
 /** `max(count, percent of what there was)`. */
@@ -60,6 +62,8 @@ export interface GuardInput {
   readonly sets: ReadonlyMap<string, SetGuard>;
   readonly approvals: readonly Approval[];
   readonly hash: (text: string) => Digest;
+  /** Why a removal waits for a person by what it would delete, whatever the numbers; undefined: it does not. */
+  readonly protects?: (one: Removal) => string | undefined;
 }
 
 export interface HoldingCounts {
@@ -68,7 +72,7 @@ export interface HoldingCounts {
   readonly fleet: number;
 }
 
-export type GuardRule = "last-of-set" | "share-of-set" | "share-of-cluster" | "fleet-limit";
+export type GuardRule = "last-of-set" | "share-of-set" | "share-of-cluster" | "fleet-limit" | "protected-kind";
 
 /** What a person is shown, and approves as it is. */
 export interface HeldList {

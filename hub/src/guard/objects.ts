@@ -10,6 +10,9 @@ const protectedKinds: ReadonlySet<string> = new Set([
   "apiextensions.k8s.io/CustomResourceDefinition",
 ]);
 
+/** Sync options by which an object asks for a person's word before it is deleted. */
+const confirmations: ReadonlySet<string> = new Set(["Prune=confirm", "Delete=confirm"]);
+
 /**
  * Which of a target's objects may be pruned. A protected kind waits for a person by itself; beyond the limit all of them
  * wait. Replacements count as nothing: an object that goes while a new one of its kind and namespace comes (names with a
@@ -38,6 +41,28 @@ export function holdPrunes(input: ObjectGuardInput): ObjectGuardResult {
 function isProtected(one: GuardedObject, more: readonly string[]): boolean {
   const kind = `${one.group}/${one.kind}`;
   return protectedKinds.has(kind) || more.includes(kind) || (kind === "/Service" && one.loadBalancer === true);
+}
+
+/** What of an object as its bundle has it decides whether it is protected. */
+export interface BundledObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata?: { readonly annotations?: Readonly<Record<string, unknown>> | null };
+  readonly spec?: { readonly type?: unknown } | null;
+}
+
+/** The kinds, sorted, of a bundle's objects that go with their target only when a person says so. */
+export function protectedAmong(objects: Iterable<BundledObject>): readonly string[] {
+  const kinds = new Set<string>();
+  for (const { apiVersion, kind, metadata, spec } of objects) {
+    const slash = apiVersion.indexOf("/");
+    const group = slash < 0 ? "" : apiVersion.slice(0, slash);
+    const balancer = group === "" && kind === "Service" && spec?.type === "LoadBalancer";
+    const options = metadata?.annotations?.["argocd.argoproj.io/sync-options"];
+    const asks = typeof options === "string" && options.split(",").some((one) => confirmations.has(one.trim()));
+    if (protectedKinds.has(`${group}/${kind}`) || balancer || asks) kinds.add(kind);
+  }
+  return [...kinds].sort();
 }
 
 function netLoss(pruned: readonly ObjectRef[], added: readonly ObjectRef[]): number {

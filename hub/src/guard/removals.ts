@@ -48,6 +48,10 @@ export function holdRemovals(input: GuardInput): GuardResult {
   if (losses.length + before.length > input.limits.fleet) {
     hold(losses, "fleet-limit", overText("the fleet", losses.length, before.length, input.limits.fleet));
   }
+  for (const one of counted) {
+    const text = input.protects?.(one);
+    if (text !== undefined) hold([one], "protected-kind", text);
+  }
   const allowed = input.removals.filter((one) => !reasons.has(one));
   return { allowed, held: listsOf(reasons, input.hash) };
 }

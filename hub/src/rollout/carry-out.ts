@@ -45,7 +45,9 @@ function changeOf({ lane, kept, dispatch }: Order, move: Move, world: OrderWorld
     const before = world.assignments.content(dispatch.cluster, move.target);
     const keep = before?.target.policy?.keepObjectsOnRemoval ?? true;
     const removal = keep ? Removal.KEEP : Removal.PRUNE;
-    return { kind: "remove", removal, reason: kept.state.plan.reason, approvedBy: "" };
+    const { reason, plannedAt } = kept.state.plan;
+    const place = { target: move.target, cluster: dispatch.cluster };
+    return { kind: "remove", removal, reason, approvedBy: world.guard.approver(lane.key, place, plannedAt) };
   }
   const content = kept.contents.get(move.to) ?? contentIn(lane, move.to);
   if (content === undefined) {

@@ -51,4 +51,6 @@ export interface RemovalGuard {
     removals: readonly { readonly target: TargetKey; readonly cluster: ClusterId; readonly moves: boolean }[],
     signal: AbortSignal,
   ): Promise<void>;
+  /** Who approved a removal that is done since then; empty: nobody had to. */
+  approver(lane: LaneKey, place: { readonly target: TargetKey; readonly cluster: ClusterId }, since: Instant): string;
 }

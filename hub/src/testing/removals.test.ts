@@ -27,6 +27,71 @@ test("a deleted set is held by the guard, and removed once a person approves the
   await world.end();
 });
 
+test("one target with a volume claim leaves only with a person's word, and its tombstone says whose", async () => {
+  const claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: { name: data }\n";
+  const world = await fleetOf(6, {}, { "documents/one.yaml": application("a"), "apps/one/one.yaml": claim });
+  assert.equal("argocd/one" in world.agent("a").holds(), true);
+  world.commit({ "documents/one.yaml": null });
+  await world.settle(60_000);
+  assert.equal("argocd/one" in world.agent("a").holds(), true);
+  const [list] = world.hub.guard.lists();
+  assert.deepEqual(
+    list?.rules.filter(({ rule }) => rule === "protected-kind").map(({ text }) => text),
+    ["objects of protected kinds (PersistentVolumeClaim) would be deleted"],
+  );
+  await world.restart();
+  await world.reconnect();
+  await world.settle(60_000);
+  assert.equal("argocd/one" in world.agent("a").holds(), true);
+  await world.hub.guard.approve(list?.digest ?? ("" as never), { by: "ann", reason: "gone" }, never);
+  await world.settle(30_000);
+  assert.equal("argocd/one" in world.agent("a").holds(), false);
+  const left = world.agent("a").taken.flatMap((state) => state.tombstones);
+  assert.deepEqual([...new Set(left.map(({ approvedBy }) => approvedBy))], ["ann"]);
+  await world.end();
+});
+
+test("volume claims of an ephemeral set go in its name, and those of one that keeps its objects are not asked about", async () => {
+  const claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: { name: data }\n";
+  const ephemeral = "  name: brief\n  annotations: { capstan.dev/ephemeral: 'true' }\n";
+  const world = await fleetOf(
+    12,
+    {},
+    {
+      "documents/brief.yaml": setDocument("brief").replace("  name: brief\n", ephemeral),
+      "apps/brief/x.yaml": claim,
+      "documents/one.yaml": application("a").replace(/, finalizers.*\]/, ""),
+      "apps/one/one.yaml": claim,
+    },
+  );
+  const before = Object.keys(world.holds()).length;
+  world.commit({
+    "documents/brief.yaml": setDocument("brief").replace("  name: brief\n", ephemeral).replace("prod", "x"),
+  });
+  world.commit({ "documents/one.yaml": null });
+  await world.settle(120_000);
+  assert.deepEqual(world.hub.guard.lists(), []);
+  assert.equal(Object.keys(world.holds()).length, before - 13);
+  const left = [...world.agents.values()].flatMap(({ taken }) => taken.flatMap((state) => state.tombstones));
+  const approvers = (name: string) => [
+    ...new Set(left.filter((one) => one.name.startsWith(name)).map(({ approvedBy }) => approvedBy)),
+  ];
+  assert.deepEqual(approvers("brief"), ["ephemeral set argocd/brief"]);
+  assert.deepEqual(approvers("one"), [""]);
+  await world.end();
+});
+
+test("what no one had to approve leaves without a name", async () => {
+  const files = { "documents/one.yaml": application("a"), "apps/one/one.yaml": manifest("one", "one") };
+  const world = await fleetOf(6, {}, files);
+  world.commit({ "documents/one.yaml": null });
+  await world.settle(60_000);
+  assert.equal("argocd/one" in world.agent("a").holds(), false);
+  const left = world.agent("a").taken.flatMap((state) => state.tombstones);
+  assert.deepEqual([...new Set(left.map(({ approvedBy }) => approvedBy))], [""]);
+  await world.end();
+});
+
 test("a set that cannot be worked out removes nothing, and its neighbours go on", async () => {
   const world = await fleetOf(
     3,

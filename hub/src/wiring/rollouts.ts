@@ -1,5 +1,6 @@
 import type { ClusterId } from "@capstan/proto";
 import { GuardKeeper } from "../guard/keeper.ts";
+import { Losses } from "../guard/losses.ts";
 import { defaultLimits, type SetGuard } from "../guard/model.ts";
 import { splitLane } from "../rollout/facts.ts";
 import type { LaneKey, RunState, Transition } from "../rollout/model.ts";
@@ -8,7 +9,21 @@ import type { Wiring } from "./rooms.ts";
 
 /** The deletion guard over what stands. */
 export function makeGuard(at: Wiring): GuardKeeper {
+  const losses = new Losses({
+    clock: at.ports.clock,
+    bundleOf: (cluster, target) => {
+      const content = at.rooms.distribution.standing.content(cluster, target);
+      return content?.target.policy?.keepObjectsOnRemoval === false ? content.bundle.digest : undefined;
+    },
+    read: (bundle) => at.ports.vault.read(bundle, new AbortController().signal),
+    onRead: () => at.rooms.guard.reconsider(),
+  });
   return new GuardKeeper({
+    isOf: (lane, target) => {
+      const now = at.rooms.distribution.standing.laneOf(target);
+      return now === undefined || now === lane;
+    },
+    protects: ({ cluster, target }) => losses.reason(cluster, target),
     clock: at.ports.clock,
     store: at.ports.stores.guard,
     limits: defaultLimits,
