@@ -141,6 +141,26 @@ describeOnKube("deletion", (suite) => {
     assert.equal(again.outcomes.length, 0);
   });
 
+  it("leaves what is protected of a target whose removal nobody approved, until it is gone by hand", async () => {
+    const { world } = suite;
+    const balancer = {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "q-lb", namespace: "default" },
+      spec: { type: "LoadBalancer", ports: [{ port: 80 }] },
+    };
+    await world.apply("q", [balancer, configMap("q-1")]);
+    const nobody = { kinds: [], approved: new Set<string>() };
+    const first = await world.remove("q", "prune", nobody);
+    assert.equal(first.done, false, show(first));
+    assert.deepEqual([first.counts.held, first.counts.pruned], [1, 1], show(first));
+    const service = "/api/v1/namespaces/default/services/q-lb";
+    assert.notEqual(await world.get(service), undefined);
+    await world.send("DELETE", service);
+    const second = await world.remove("q", "prune", nobody);
+    assert.equal(second.done, true, show(second));
+  });
+
   it("does not delete a namespace that another target's objects are in", async () => {
     const { world } = suite;
     const space = { apiVersion: "v1", kind: "Namespace", metadata: { name: "i-space" } };

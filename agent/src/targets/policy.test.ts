@@ -58,4 +58,13 @@ describe("a target's policy", () => {
     assert.equal(removalOf(tombstone(Removal.UNSPECIFIED)).objects, "keep");
     assert.equal(removalOf(tombstone(Removal.PRUNE)).objects, "prune");
   });
+
+  it("leaves protected kinds where nobody approved a tombstone that prunes", () => {
+    const limits = (removal: Removal, approvedBy: string) =>
+      removalOf(create(TombstoneSchema, { namespace: "n", name: "x", removal, approvedBy, serviceAccount: "n/d" }))
+        .limits;
+    assert.deepEqual(limits(Removal.PRUNE, ""), { kinds: [], approved: new Set() });
+    assert.equal(limits(Removal.PRUNE, "ann"), undefined);
+    assert.equal(limits(Removal.KEEP, ""), undefined);
+  });
 });

@@ -121,10 +121,20 @@ function guardedKind(text: string): string {
   return dot < 0 ? `/${text}` : `${text.slice(dot + 1)}/${text.slice(0, dot)}`;
 }
 
-/** How a target leaves, from its tombstone. Anything but an explicit prune keeps its objects. */
+/**
+ * How a target leaves, from its tombstone. Anything but an explicit prune keeps its objects; a prune that nobody approved
+ * leaves those of protected kinds, whatever the hub thought.
+ */
 export function removalOf(tombstone: Tombstone): RemovalInput {
   const objects = tombstone.removal === Removal.PRUNE ? "prune" : "keep";
-  return { target: keyOf(tombstone), account: accountOf(tombstone.serviceAccount), objects, propagation: "background" };
+  const guarded = objects === "prune" && tombstone.approvedBy === "";
+  return {
+    target: keyOf(tombstone),
+    account: accountOf(tombstone.serviceAccount),
+    objects,
+    propagation: "background",
+    ...(guarded ? { limits: { kinds: [], approved: new Set() } } : {}),
+  };
 }
 
 /**

@@ -21,6 +21,8 @@ class World {
   readonly clock = new FakeClock();
   readonly applied: ApplyInput[] = [];
   readonly removed: RemovedTarget[] = [];
+  /** What a removal leaves standing. */
+  leaves: ApplyResult["outcomes"] = [];
   readonly statuses = new Map<TargetKey, TargetStatus>();
   readonly memories = new Map<TargetKey, TargetMemory>();
   readonly inventories = new Map<TargetKey, Inventory>();
@@ -40,8 +42,10 @@ class World {
       apply: async (input) => this.#apply(input),
       inspect: async (input) => this.#apply(input),
       remove: async ({ target }) => {
-        this.inventories.delete(target);
-        return { target, done: true, counts: counts({}), outcomes: [], errors: [] };
+        const outcomes = this.leaves;
+        const done = outcomes.length === 0;
+        if (done) this.inventories.delete(target);
+        return { target, done, counts: counts({}), outcomes, errors: [] };
       },
       inventory: async (target) => this.inventories.get(target) ?? emptyInventory(target),
       owners: async () => [...this.inventories.keys()],
@@ -301,6 +305,24 @@ describe("the keeper of targets", () => {
     assert.deepEqual(world.removed, []);
     assert.equal(world.statuses.get(shop)?.problem?.code, "older-revision");
     assert.ok(world.inventories.has(shop));
+    await world.stop();
+  });
+
+  it("says what a removal that nobody approved leaves standing, until that is gone", async () => {
+    const world = new World();
+    const reason = "a person must approve the deletion of a PersistentVolumeClaim";
+    const ref = { group: "", kind: "PersistentVolumeClaim", namespace: "ns", name: "data" };
+    await world.want([world.target("one", 1)]);
+    world.leaves = [{ ref, action: "held", reason }];
+    await world.want([], ["shop"]);
+    assert.equal(world.phase, "Removing");
+    assert.deepEqual(world.removed, []);
+    const { problem } = world.statuses.get(shop) ?? {};
+    assert.equal(problem?.code, "held");
+    assert.match(problem?.message ?? "", /data.*a person must approve/);
+    world.leaves = [];
+    await world.clock.advance(30_000);
+    assert.deepEqual(world.removed, [{ target: shop, generation: 9n }]);
     await world.stop();
   });
 

@@ -6,7 +6,7 @@ import type { TargetStatus } from "../report/model.ts";
 import { withSince } from "../report/problems.ts";
 import { objectsOf, permitted, runsHooks } from "./bundle.ts";
 import { decide, type Work } from "./decide.ts";
-import { hooksHaveRun, notNamed, olderTombstone } from "./kept.ts";
+import { heldInRemoval, hooksHaveRun, notNamed, olderTombstone } from "./kept.ts";
 import { type Live, lookAgain, newLive, outcomesOf, suspectDue } from "./live.ts";
 import { type Wanted, wantsNothing } from "./model.ts";
 import { checkPolicy, modeOf, policyOf, removalOf } from "./policy.ts";
@@ -327,7 +327,7 @@ export class Targets {
     this.#show(live, { ...live.status, generation: tombstone.generation, phase: "Removing", problem });
     const result = await applier.remove(removalOf(tombstone), signal);
     if (!result.done) {
-      this.#show(live, { ...live.status, problem: result.errors[0] });
+      this.#show(live, { ...live.status, problem: result.errors[0] ?? heldInRemoval(result) });
       return again(Math.max(500, backoffDelay(removalStepMs, live.attempts++, this.#ports.chance)));
     }
     following.untrack(key);

@@ -1,6 +1,6 @@
 import { systemChance, systemClock, targetKey } from "@capstan/proto";
 import { ObjectMemory } from "../apply/memory.ts";
-import { type ApplyInput, type ApplyPolicy, defaultDeletionLimits } from "../apply/model.ts";
+import { type ApplyInput, type ApplyPolicy, defaultDeletionLimits, type RemovalInput } from "../apply/model.ts";
 import { type ApplyPorts, applyTarget, removeTarget } from "../apply/reconciler.ts";
 import type { KubeObject } from "../inventory/object.ts";
 import { KubeClient, type KubeRequest } from "../platform/kube/client.ts";
@@ -95,9 +95,10 @@ export class KubeWorld {
     return applyTarget(this.ports, input, this.signal);
   }
 
-  remove(name: string, objects: "keep" | "prune") {
+  remove(name: string, objects: "keep" | "prune", limits?: RemovalInput["limits"]) {
     const target = targetKey("argocd", name);
-    return removeTarget(this.ports, { target, account: adminAccount, objects, propagation: "background" }, this.signal);
+    const input = { target, account: adminAccount, objects, propagation: "background" } as const;
+    return removeTarget(this.ports, limits === undefined ? input : { ...input, limits }, this.signal);
   }
 
   /** A plain request as the admin, parsed; undefined on 404. */
