@@ -156,10 +156,10 @@ export class HubProcess implements AsyncDisposable {
     await until("the end of the embedded nats-server", () => this.embeddedNats() !== pid || notYet(pid), 5_000);
   }
 
-  /** SIGKILL to the hub and its embedded nats-server both. */
+  /** SIGKILL to the hub, its embedded nats-server and whatever else it started: a helm outlives its hub for a moment. */
   async killAll(): Promise<void> {
     await this.kill();
-    if (this.embeddedNats() !== undefined) await this.killEmbeddedNats();
+    await endProcessesNaming(this.dataDir);
   }
 
   /** Copies the embedded JetStream store, while hub and nats-server are killed, and returns the copy's directory. */
