@@ -1,6 +1,14 @@
 import { checkServerIdentity, type PeerCertificate } from "node:tls";
 import { Fault, systemClock } from "@capstan/proto";
-import { type ConnectionOptions, connect, credsAuthenticator, Events, type NatsConnection } from "nats";
+import {
+  type ConnectionOptions,
+  connect,
+  credsAuthenticator,
+  ErrorCode,
+  Events,
+  type NatsConnection,
+  NatsError,
+} from "nats";
 
 /** Where and as whom to connect. */
 export interface NatsAccess {
@@ -18,6 +26,9 @@ export interface NatsAccess {
 /** The oldest server that fences a publish by another subject's sequence. */
 const oldest = [2, 11] as const;
 
+/** A server that reads its settings anew refuses whom it knows for a moment: milliseconds to wait before each further try. */
+const refusedWaits = [100, 400, 1_000] as const;
+
 /** Connects, and keeps connecting for ever once it has been connected. Faults: `store-unavailable`, `nats-too-old`. */
 export async function connectNats(access: NatsAccess, timeoutMs = 5_000): Promise<NatsConnection> {
   const options: ConnectionOptions = {
@@ -27,6 +38,8 @@ export async function connectNats(access: NatsAccess, timeoutMs = 5_000): Promis
     timeout: timeoutMs,
     // The client's own defaults give up after 20 s and notice a frozen server after 6 min.
     maxReconnectAttempts: -1,
+    // By default two refusals in a row end it, also those of a server that reads its settings anew.
+    ignoreAuthErrorAbort: true,
     reconnectTimeWait: 250,
     reconnectJitter: 500,
     reconnectJitterTLS: 500,
@@ -36,7 +49,7 @@ export async function connectNats(access: NatsAccess, timeoutMs = 5_000): Promis
     ...(access.tls ? { tls: tlsOptions(access) } : {}),
   };
   try {
-    const connection = await connect(options);
+    const connection = await connectPatiently(options);
     try {
       refuseOld(connection);
       links.set(connection, new Link(connection));
@@ -53,6 +66,18 @@ export async function connectNats(access: NatsAccess, timeoutMs = 5_000): Promis
       cause: thrown,
     });
   }
+}
+
+async function connectPatiently(options: ConnectionOptions): Promise<NatsConnection> {
+  for (const wait of refusedWaits) {
+    try {
+      return await connect(options);
+    } catch (thrown) {
+      if (!(thrown instanceof NatsError) || thrown.code !== ErrorCode.AuthorizationViolation) throw thrown;
+      await systemClock.sleep(wait, new AbortController().signal);
+    }
+  }
+  return connect(options);
 }
 
 /**
