@@ -84,13 +84,24 @@ async function recordWrites(store: NatsConnection, history: History): Promise<{ 
 
 async function readWrites(messages: ConsumerMessages, history: History): Promise<void> {
   const leaders = new Map<number, string>();
+  let waiting: { readonly key: string; readonly epoch: number }[] = [];
+  const record = (hubOf: (epoch: number) => string | undefined) => {
+    const unknown = waiting.findIndex(({ epoch }) => hubOf(epoch) === undefined);
+    const told = unknown < 0 ? waiting : waiting.slice(0, unknown);
+    waiting = unknown < 0 ? [] : waiting.slice(unknown);
+    for (const { key, epoch } of told) {
+      history.record({ kind: "wrote", hub: hubOf(epoch) ?? "nobody", key, epoch, accepted: true });
+    }
+  };
   for await (const { subject, data } of messages) {
     if (subject.includes(".lease.")) {
       const { hub, epoch } = JSON.parse(new TextDecoder().decode(data)) as { hub: string; epoch: number | string };
       leaders.set(Number(epoch), hub);
     } else if (data.length > 0) {
-      const epoch = Number(openDesired(data).epoch);
-      history.record({ kind: "wrote", hub: leaders.get(epoch) ?? "nobody", key: subject, epoch, accepted: true });
+      waiting.push({ key: subject, epoch: Number(openDesired(data).epoch) });
     }
+    // A lease is kept only as it was renewed last, so it may come after what was written under it.
+    record((epoch) => leaders.get(epoch));
   }
+  record((epoch) => leaders.get(epoch) ?? "nobody");
 }
