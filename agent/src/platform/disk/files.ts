@@ -6,7 +6,7 @@ const mounted = "/etc/capstan/join";
 
 /** The join files that a pod has mounted from Secret `capstan-join`; absent ones are left out. */
 export async function joinFiles(folder = mounted): Promise<{ cluster?: string; hub?: string; tokenFile?: string }> {
-  const read = (name: string) => readFile(join(folder, name), "utf8").catch(() => undefined);
+  const read = (name: string) => readFile(join(folder, name), "utf8").catch(absent);
   const tokenFile = join(folder, "token");
   const there = await access(tokenFile).then(
     () => true,
@@ -18,6 +18,17 @@ export async function joinFiles(folder = mounted): Promise<{ cluster?: string; h
     ...(hub === undefined ? {} : { hub }),
     ...(there ? { tokenFile } : {}),
   };
+}
+
+/** A Secret may leave a key out; whatever else stops the reading is no absence. */
+function absent(cause: unknown): undefined {
+  if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+  throw new Fault("bad-config", {
+    message: "the join files that the pod has mounted cannot be read.",
+    where: { file: mounted },
+    next: "Mount Secret capstan-join so that the agent's user can read it.",
+    cause,
+  });
 }
 
 /** A file's text; `bad-config` where it cannot be read. */

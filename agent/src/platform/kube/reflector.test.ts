@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
 import { test } from "node:test";
-import { systemChance, systemClock } from "@capstan/proto";
+import { Fault, systemChance, systemClock } from "@capstan/proto";
 import { type Answer, json, startScripted } from "../../testing/scripted-server.ts";
 import { until } from "../../testing/until.ts";
 import { KubeClient } from "./client.ts";
@@ -33,7 +33,10 @@ const discovery = {
 const configMaps = { group: "", version: "v1", kind: "ConfigMap" };
 
 /** Follows ConfigMaps of a scripted server and notes what the sink is told, until the stop. */
-async function following(list: (query: URLSearchParams, response: ServerResponse, count: number) => void) {
+async function following(
+  list: (query: URLSearchParams, response: ServerResponse, count: number) => void,
+  kindsOf = (client: KubeClient) => new Kinds(client),
+) {
   let count = 0;
   const answer: Answer = (request, response) => {
     const url = new URL(request.url ?? "", "http://x");
@@ -51,7 +54,7 @@ async function following(list: (query: URLSearchParams, response: ServerResponse
   });
   const reflector = new Reflector({
     client,
-    kinds: new Kinds(client),
+    kinds: kindsOf(client),
     clock: systemClock,
     chance: systemChance,
     selector: "ours",
@@ -124,6 +127,30 @@ test("lists anew when its place has expired, by status and in the stream", async
   await until(() => run.told.filter((one) => one === "synced").length === 3);
   await run.stop();
   assert.ok(!run.told.some((one) => one.startsWith("trouble")));
+});
+
+test("goes on when a kind seems gone and discovery does not answer", async () => {
+  class Doubtful extends Kinds {
+    #finds = 0;
+    override async find(...asked: Parameters<Kinds["find"]>) {
+      this.#finds += 1;
+      if (this.#finds === 2) throw new Fault("cluster-unreachable", { message: "discovery does not answer." });
+      return super.find(...asked);
+    }
+    // It stays known, so that the third find gives it without a new look.
+    override distrust() {}
+  }
+  const run = await following(
+    (query, response, count) => {
+      if (count === 1) return json(response, 404, { message: "the server could not find the requested resource" });
+      if (!query.has("watch")) return json(response, 200, page(["a"], "5"));
+      response.writeHead(200);
+    },
+    (client) => new Doubtful(client),
+  );
+  await until(() => run.told.includes("synced"));
+  await run.stop();
+  assert.deepEqual(run.told, ["begin", "trouble kind-not-served", "begin", "set a", "synced"]);
 });
 
 test("tells its trouble and tries again", async () => {

@@ -47,12 +47,21 @@ export class Reflector implements Watches {
         const fault = this.#faultOf(thrown, kind);
         if (fault.code === "kind-not-served") {
           this.#options.kinds.distrust(kind);
-          if ((await this.#options.kinds.find(kind, signal).catch(() => undefined)) === undefined) return;
+          if (await this.#isGone(kind, signal)) return;
         }
         if (isExpired(thrown)) following.place = undefined;
         else sink.trouble(fault);
         await this.#pause(attempt++, signal);
       }
+    }
+  }
+
+  /** Discovery that fails tells nothing: only an answer without the kind ends its watch. */
+  async #isGone(kind: KindRef, signal: AbortSignal): Promise<boolean> {
+    try {
+      return (await this.#options.kinds.find(kind, signal)) === undefined;
+    } catch {
+      return false;
     }
   }
 
