@@ -186,7 +186,7 @@ async function listen(world: World, hub: Hub, opened: AsyncDisposableStack) {
   const renew = async () => {
     await authority.server(names, clock.now());
     credentials.renew(await readTls(files));
-    store.reload();
+    await store.reload();
   };
   return { grpc: grpc.port, http: http.port, renew };
 }

@@ -68,6 +68,12 @@ export async function connectNats(access: NatsAccess, timeoutMs = 5_000): Promis
   }
 }
 
+/** Whether a connection failed because nothing listens there, and not because somebody was slow or refused. */
+export function nobodyListens(thrown: unknown): boolean {
+  const cause = thrown instanceof Fault ? thrown.cause : thrown;
+  return cause instanceof NatsError && cause.code === ErrorCode.ConnectionRefused;
+}
+
 async function connectPatiently(options: ConnectionOptions): Promise<NatsConnection> {
   for (const wait of refusedWaits) {
     try {

@@ -1,16 +1,17 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, it } from "node:test";
-import { Fault } from "@capstan/proto";
+import { type Clock, Fault, systemClock } from "@capstan/proto";
 import { defaultIdentityTimes } from "../../identity/model.ts";
 import { stateKey } from "../../store/keys.ts";
 import { loadAuthority } from "../crypto/authority.ts";
 import { EmbeddedNats } from "./embedded.ts";
+import { openNatsStores } from "./stores.ts";
 import { freePort, HandFence, NatsWorld, reached, takeLease } from "./testing/world.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -67,6 +68,52 @@ describe("the embedded server", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
+  it("waits for a server of an earlier life that is slow, and takes it over", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "capstan-nats-"));
+    const port = await freePort();
+    const first = await life(folder, port);
+    first.child.kill("SIGKILL");
+    await first.ended;
+    process.kill(first.pid, "SIGSTOP");
+    // It goes on as soon as it was found silent.
+    const world = await NatsWorld.start({ folder, port, clock: clockThat(() => process.kill(first.pid, "SIGCONT")) });
+    assert.equal(world.nats.process?.pid, first.pid);
+    await world.end();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("opens its stores on a server that does not answer at first", async () => {
+    const world = await NatsWorld.start();
+    const pid = world.nats.process?.pid ?? 0;
+    const connection = await world.connectHub();
+    process.kill(pid, "SIGSTOP");
+    const clock = clockThat(() => process.kill(pid, "SIGCONT"));
+    const stores = await openNatsStores({ ...world.storeOptions(connection, new HandFence()), clock }, never);
+    assert.deepEqual(
+      world.faults.map(({ code }) => code),
+      ["timeout"],
+    );
+    assert.equal(await stores.memory.continuity(never), "unknown");
+    await world.end();
+  });
+
+  it("lets a server that it took over read its certificate again only if that has changed", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "capstan-nats-"));
+    const authority = await loadAuthority(join(folder, "ca"), defaultIdentityTimes, Date.now());
+    const files = await authority.server(["127.0.0.1"], Date.now());
+    const tls = { cert: files.certFile, key: files.keyFile, ca: files.caFile };
+    const world = await NatsWorld.start({ folder: join(folder, "nats"), tls });
+    const reloads = () => readFileSync(join(folder, "nats", "server.log"), "utf8").split("Reloaded:").length - 1;
+    const again = () => EmbeddedNats.start(world.options, never);
+    await again();
+    assert.equal(reloads(), 0);
+    await authority.server(["127.0.0.1", "localhost"], Date.now());
+    await again();
+    await reached("the certificate read again", () => reloads() > 0);
+    await world.end();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
   it("does not take over a stranger, and names a port that is taken", async () => {
     const world = await NatsWorld.start();
     const other = new NatsWorld();
@@ -101,7 +148,7 @@ describe("the embedded server", () => {
       await (await world.connectHub()).flush();
       // While it reads its settings anew, it refuses everybody for a moment.
       for (let reloads = 0; reloads < 20; reloads++) {
-        world.nats.reload();
+        await world.nats.reload();
         await world.connectHub();
       }
       await assert.rejects(world.agent("a", { maxReconnectAttempts: 0 }));
@@ -258,6 +305,17 @@ async function life(folder: string, port: number): Promise<Life> {
     child.once("exit", (code) => reject(new Error(`the hub's life ended with ${code}`)));
   });
   return { child, ended, ...(JSON.parse(line) as { pid: number; adopted: boolean }) };
+}
+
+/** The system's clock, which does something before it sleeps for the first time. */
+function clockThat(act: () => void): Clock {
+  let done = false;
+  const sleep = (ms: number, signal: AbortSignal) => {
+    if (!done) act();
+    done = true;
+    return systemClock.sleep(ms, signal);
+  };
+  return { now: () => systemClock.now(), monotonic: () => systemClock.monotonic(), sleep };
 }
 
 function isFault(code: string): (thrown: unknown) => boolean {

@@ -5,7 +5,7 @@ import { type Backoff, backoffDelay, type Chance, type Clock, Fault } from "@cap
 import type { NatsUsers, RevokedNatsKey } from "../../identity/port.ts";
 import { diskFault, readFileIfThere, writeFileAtomic } from "../disk/files.ts";
 import { type AccountKeys, encodeAccounts, encodeAgents, ownCredentials } from "./accounts.ts";
-import { connectNats, type NatsAccess } from "./connection.ts";
+import { connectNats, type NatsAccess, nobodyListens } from "./connection.ts";
 import { hasRoomAgain, storeLimit } from "./disk-room.ts";
 import { loadAccountKeys } from "./keys.ts";
 import { pushClaims } from "./push-claims.ts";
@@ -36,7 +36,12 @@ interface Started {
   readonly name: string;
   /** Over all that a running server cannot change any more. */
   readonly settings: string;
+  /** Digest of the certificate that it has read last; empty without TLS. */
+  readonly certificate: string;
 }
+
+/** Who answers on the server's port: a server's name, nobody, or somebody who says nothing in time. */
+type Answer = { readonly name: string } | "nobody" | "silence";
 
 const restart: Backoff = { base: 250, factor: 2, cap: 10_000 };
 const readyWithin = 20_000;
@@ -72,11 +77,11 @@ export class EmbeddedNats {
     });
     const keys = await loadAccountKeys(join(options.folder, "keys"));
     const embedded = new EmbeddedNats(options, keys, await readRevoked(options.folder));
-    embedded.#server = await embedded.#adopt();
+    embedded.#server = await embedded.#adopt(signal);
     try {
       if (embedded.#server === undefined) await embedded.#spawn(signal);
-      // The certificate may have been made anew while no hub ran.
-      else embedded.reload();
+      // The certificate may have been made anew while no hub ran. A reload refuses everybody for a moment: only then.
+      else if (await embedded.#certificateChanged()) await embedded.reload();
     } catch (thrown) {
       await embedded.abandon();
       throw thrown;
@@ -136,8 +141,11 @@ export class EmbeddedNats {
   }
 
   /** Makes the server read its certificate again. */
-  reload(): void {
-    if (this.#server !== undefined) signalServer(this.#server, "SIGHUP");
+  async reload(): Promise<void> {
+    if (this.#server === undefined) return;
+    signalServer(this.#server, "SIGHUP");
+    const started = await readStarted(this.#options.folder);
+    if (started !== undefined) await this.#remember(started.name);
   }
 
   /** Ends the server in order, at the hub's own orderly end. Call after `run` has returned. */
@@ -151,27 +159,55 @@ export class EmbeddedNats {
     if (this.#server?.adopted === false) await this.stop();
   }
 
-  async #adopt(): Promise<ServerProcess | undefined> {
+  async #adopt(signal: AbortSignal): Promise<ServerProcess | undefined> {
     const { folder, clock } = this.#options;
     const started = await readStarted(folder);
     if (started === undefined) return undefined;
     const server = await leftServer(folder);
     // Only the server that was started with this file answers to this name; so its pid file is its own as well.
-    if (server === undefined || (await this.#nameOnPort()) !== started.name) return undefined;
+    if (server === undefined || !(await this.#answers(server, started.name, signal))) return undefined;
     if (started.settings === (await this.#settings())) return server;
     await endServer(server, clock);
     return undefined;
   }
 
-  async #nameOnPort(): Promise<string | undefined> {
+  /** Whether the process on our port bears the name. One that is busy (a slow disk) is waited for. */
+  async #answers(server: ServerProcess, name: string, signal: AbortSignal): Promise<boolean> {
+    const { clock } = this.#options;
+    const deadline = clock.monotonic() + readyWithin;
+    while (server.alive() && clock.monotonic() < deadline) {
+      const answer = await this.#onPort();
+      if (answer !== "silence") return answer !== "nobody" && answer.name === name;
+      await clock.sleep(50, signal);
+    }
+    return false;
+  }
+
+  async #onPort(): Promise<Answer> {
     try {
       const connection = await connectNats(await this.access("hub"), 2_000);
-      const name = connection.info?.server_name;
+      const name = connection.info?.server_name ?? "";
       await connection.close();
-      return name;
-    } catch {
-      return undefined;
+      return { name };
+    } catch (thrown) {
+      return nobodyListens(thrown) ? "nobody" : "silence";
     }
+  }
+
+  async #certificateChanged(): Promise<boolean> {
+    const started = await readStarted(this.#options.folder);
+    return started?.certificate !== (await this.#certificate());
+  }
+
+  async #certificate(): Promise<string> {
+    const { tls } = this.#options;
+    const pem = tls === undefined ? undefined : await readFileIfThere(tls.cert);
+    return pem === undefined ? "" : createHash("sha256").update(pem).digest("hex");
+  }
+
+  async #remember(name: string): Promise<void> {
+    const started: Started = { name, settings: await this.#settings(), certificate: await this.#certificate() };
+    await writeFileAtomic(join(this.#options.folder, "server.json"), JSON.stringify(started));
   }
 
   async #spawn(signal: AbortSignal): Promise<void> {
@@ -180,7 +216,7 @@ export class EmbeddedNats {
     await this.#writeConfig(name);
     const server = await spawnServer(binary, folder);
     this.#server = server;
-    await writeFileAtomic(join(folder, "server.json"), JSON.stringify({ name, settings: await this.#settings() }));
+    await this.#remember(name);
     await this.#ready(server, name, signal);
   }
 
@@ -188,7 +224,8 @@ export class EmbeddedNats {
     const { clock, folder, host, port } = this.#options;
     const deadline = clock.monotonic() + readyWithin;
     while (server.alive() && clock.monotonic() < deadline) {
-      if ((await this.#nameOnPort()) === name) return;
+      const answer = await this.#onPort();
+      if (typeof answer === "object" && answer.name === name) return;
       await clock.sleep(50, signal);
     }
     const fault = await startFault(folder, `${host}:${port}`);

@@ -45,7 +45,7 @@ export async function openNatsStores(options: NatsStoresOptions, signal: AbortSi
     await ensureStreams(connection, options);
     await memory.open(stop);
   };
-  await prepare(signal);
+  await openPatiently({ clock, prepare, onFault }, signal);
   const assertLeading = async (stop: AbortSignal) => {
     const held = fence.current();
     const stored = await lease.read(fence.shard, stop);
@@ -64,11 +64,33 @@ export async function openNatsStores(options: NatsStoresOptions, signal: AbortSi
   };
 }
 
-interface Keeping {
-  readonly connection: NatsConnection;
+/** Milliseconds that a start waits for a store that is slow or not ready yet, as after its own restart on a busy disk. */
+const openWithin = 30_000;
+
+async function openPatiently({ clock, prepare, onFault }: Preparing, signal: AbortSignal): Promise<void> {
+  const deadline = clock.monotonic() + openWithin;
+  for (;;) {
+    try {
+      return await prepare(signal);
+    } catch (thrown) {
+      const fault = Fault.from(thrown);
+      const passing = fault.code === "timeout" || fault.code === "store-unavailable";
+      if (!passing || signal.aborted || clock.monotonic() >= deadline) throw thrown;
+      onFault(fault);
+      await clock.sleep(500, signal);
+    }
+  }
+}
+
+/** What brings the streams into being, and who is told when it fails. */
+interface Preparing {
   readonly clock: Clock;
   prepare(signal: AbortSignal): Promise<void>;
   onFault(fault: Fault): void;
+}
+
+interface Keeping extends Preparing {
+  readonly connection: NatsConnection;
 }
 
 async function keepStreams(keeping: Keeping, signal: AbortSignal): Promise<void> {
@@ -81,10 +103,10 @@ async function keepStreams(keeping: Keeping, signal: AbortSignal): Promise<void>
   }
 }
 
-async function retryPrepare({ clock, prepare, onFault }: Keeping, signal: AbortSignal): Promise<void> {
+async function retryPrepare({ clock, prepare, onFault }: Preparing, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
-      await prepare(signal);
+      await openPatiently({ clock, prepare, onFault }, signal);
       return;
     } catch (thrown) {
       if (signal.aborted) return;

@@ -23,7 +23,7 @@ export interface OpenStore {
   /** Looks after server and streams until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
   /** The hub's certificate was made anew: an embedded server reads it again. */
-  reload(): void;
+  reload(): Promise<void>;
   close(): Promise<void>;
   /** `close` after a start that failed: a server that was found, not started, is left to whoever uses it. */
   abandon(): Promise<void>;
@@ -127,7 +127,7 @@ async function openOutside(options: StoreOptions, signal: AbortSignal): Promise<
     users,
     warnings,
     run: (stop) => stores.run(stop),
-    reload: () => undefined,
+    reload: async () => undefined,
     close: () => connection.close(),
     abandon: () => connection.close(),
   };

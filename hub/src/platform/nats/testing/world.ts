@@ -113,20 +113,15 @@ export class NatsWorld {
   /** Stores over a connection of their own, with a lease that a test's fence holds. */
   async stores(fence: HandFence = new HandFence(), memoryFile = join(this.folder, "memory.json")): Promise<NatsStores> {
     const connection = await this.connectHub();
-    const stores = await openNatsStores(
-      {
-        connection,
-        fence,
-        memoryFile,
-        clock: systemClock,
-        replicas: 1,
-        keepFor: defaultKeepFor,
-        onFault: (fault) => this.faults.push(fault),
-      },
-      this.signal,
-    );
+    const stores = await openNatsStores(this.storeOptions(connection, fence, memoryFile), this.signal);
     this.#running.push(stores.run(this.signal));
     return stores;
+  }
+
+  /** What stores of one copy over the connection are opened with. */
+  storeOptions(connection: NatsConnection, fence: Fence, memoryFile = join(this.folder, "memory.json")) {
+    const onFault = (fault: Fault) => this.faults.push(fault);
+    return { connection, fence, memoryFile, clock: systemClock, replicas: 1, keepFor: defaultKeepFor, onFault };
   }
 
   /** An agent's connection with the strict grant for a cluster. */
