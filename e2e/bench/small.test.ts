@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { generous } from "@capstan/proto/testing";
 import { realCluster, skipReason } from "../toolchain/skip.ts";
 import { ensureTools } from "../toolchain/tools.ts";
 import { run } from "../world/process.ts";
@@ -20,7 +21,7 @@ const small: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 for (const [name, knobs] of Object.entries(small)) {
   const needs = name === "push-to-applied" ? realCluster : (["natsServer"] as const);
-  test(`bench ${name} gives its figures`, { skip: skipReason(tools, needs), timeout: 180_000 }, async () => {
+  test(`bench ${name} gives its figures`, { skip: skipReason(tools, needs), timeout: generous(180_000) }, async () => {
     await using home = await TempDir.make("bench");
     const result = await run({
       name: `bench ${name}`,

@@ -23,6 +23,8 @@ const unitFiles = [
 ];
 const e2eFiles = ["e2e/**/*.test.ts"];
 const minute = 60_000;
+/** Tests wait so many times longer before they give up than they would on a quick, idle machine. */
+const patienceFactor = "4";
 
 /** What the runner reports, as far as it is looked at here. */
 interface TestEvent {
@@ -41,6 +43,7 @@ interface Batch {
 /** Type check, outside programs, unit tests, scenarios, and one summary of all. Gives the exit code. */
 export async function runTests(options: TestRun): Promise<number> {
   if (options.full === true) process.env["CAPSTAN_FULL"] = "1";
+  process.env["CAPSTAN_PATIENCE"] ??= patienceFactor;
   if (options.rooms === "all" && !(await typesHold())) return 1;
   const tools = await (options.rooms === "unit" ? ensureTools([], { ifPresent: toolNames }) : ensureTools());
   if (options.rooms !== "unit") tellMissing(tools);
@@ -84,7 +87,7 @@ function chooseBatches({ rooms, args, full }: TestRun): Batch[] {
     return named.length === 0 ? paths : paths.filter((path) => named.some((one) => path.startsWith(one)));
   };
   const jobs = Math.max(1, Math.min(2, availableParallelism()));
-  const patience = full === true ? 60 * minute : 10 * minute;
+  const fileBound = full === true ? 60 * minute : 15 * minute;
   // Alone, unit tests share one process, which is ten times as fast; in the whole run a test that leaks or exits must
   // not take others with it.
   const isolation = rooms === "unit" ? "none" : "process";
@@ -93,7 +96,7 @@ function chooseBatches({ rooms, args, full }: TestRun): Batch[] {
   // In one process the number would count tests, not files: those of one suite follow each other.
   const concurrency = isolation === "none" ? 1 : jobs;
   const unit: Batch = { files: units, isolation, concurrency, timeout: 5 * minute };
-  const e2e: Batch = { files: scenarios, isolation: "process", concurrency: jobs, timeout: patience };
+  const e2e: Batch = { files: scenarios, isolation: "process", concurrency: jobs, timeout: fileBound };
   const batches = [...(rooms === "e2e" ? [] : [unit]), ...(rooms === "unit" ? [] : [e2e])];
   return batches.filter((batch) => batch.files.length > 0);
 }

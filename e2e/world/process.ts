@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { createWriteStream, readdirSync, readFileSync, type WriteStream } from "node:fs";
 import type { TestContext } from "node:test";
+import { generous } from "@capstan/proto/testing";
 import { removeTempDirs, tempPrefix } from "./temp.ts";
 import { notYet, until, within } from "./wait.ts";
 
@@ -170,7 +171,7 @@ export function run(init: ChildInit & { readonly input?: string; readonly bound?
     const options = {
       env: { ...init.env },
       maxBuffer: 64 * 1024 * 1024,
-      timeout: init.bound ?? 60_000,
+      timeout: generous(init.bound ?? 60_000),
       ...(init.cwd === undefined ? {} : { cwd: init.cwd }),
     };
     const child = execFile(init.binary, [...init.args], options, (error, stdout, stderr) => {

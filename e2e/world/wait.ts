@@ -1,6 +1,8 @@
+import { generous } from "@capstan/proto/testing";
+
 /** How long to wait for a level, and how often to look. */
 export interface Bound {
-  /** Milliseconds until giving up. */
+  /** Milliseconds until giving up, times CAPSTAN_PATIENCE. */
   readonly bound: number;
   /** Milliseconds between two looks; 25 by default. */
   readonly every?: number;
@@ -31,7 +33,8 @@ export type Reached<T> = Exclude<T, Falsy | NotYet>;
  * This is the one place of the test world that polls.
  */
 export async function until<T>(what: string, look: () => T | Promise<T>, limit: number | Bound): Promise<Reached<T>> {
-  const { bound, every = 25, signal }: Bound = typeof limit === "number" ? { bound: limit } : limit;
+  const { every = 25, signal, ...given }: Bound = typeof limit === "number" ? { bound: limit } : limit;
+  const bound = generous(given.bound);
   const started = performance.now();
   for (;;) {
     const seen = await lookOnce(look);
@@ -70,8 +73,9 @@ function pause(ms: number): Promise<void> {
   });
 }
 
-/** The promise's value, or an error naming `what` when it takes longer than `bound` milliseconds. */
-export async function within<T>(what: string, bound: number, promise: Promise<T>): Promise<T> {
+/** The promise's value, or an error naming `what` when it takes longer than `limit` ms times CAPSTAN_PATIENCE. */
+export async function within<T>(what: string, limit: number, promise: Promise<T>): Promise<T> {
+  const bound = generous(limit);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what} took longer than ${bound} ms`)), bound);

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { generous } from "@capstan/proto/testing";
 import type { KubeAccess } from "../platform/kube/access.ts";
 
 /** A real kube-apiserver with etcd behind it, for the tests of one file. */
@@ -99,7 +100,7 @@ async function untilReady(port: number, log: readonly string[]): Promise<void> {
   const access = { server: `https://127.0.0.1:${port}`, insecure: true, token: async () => "admin" };
   const options = { access, clock: systemClock, chance: systemChance, inFlight: 1, timeoutMs: 2000 };
   const client = new KubeClient(options);
-  const end = performance.now() + 60_000;
+  const end = performance.now() + generous(60_000);
   try {
     for (;;) {
       const path = "/api/v1/namespaces/default";

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { generous } from "@capstan/proto/testing";
 
-/** Looks every 10 ms until the look gives something, for at most `ms`. For tests that wait for a level. */
+/** Looks every 10 ms until the look gives something, for at most `limit` ms times CAPSTAN_PATIENCE. For tests that wait for a level. */
 export async function until<Found>(
   look: () => Found | undefined | false | Promise<Found | undefined | false>,
-  ms = 30_000,
+  limit = 30_000,
 ) {
+  const ms = generous(limit);
   const end = performance.now() + ms;
   for (;;) {
     const found = await look();

@@ -12,6 +12,7 @@ import { FleetService } from "@capstan/proto/fleet";
 import { ServerReflection } from "@capstan/proto/reflection";
 import { RolloutService } from "@capstan/proto/rollout";
 import { SystemService } from "@capstan/proto/system";
+import { generous } from "@capstan/proto/testing";
 import { type Client, credentials, Metadata, makeGenericClientConstructor, type ServiceError } from "@grpc/grpc-js";
 import { TestRepository } from "../platform/git/testing.ts";
 import { serviceDefinition } from "../platform/grpc/definition.ts";
@@ -114,7 +115,7 @@ class RunningHub {
     if (child !== undefined && child.exitCode === null) {
       const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGTERM");
-      const late = setTimeout(() => child.kill("SIGKILL"), 20_000);
+      const late = setTimeout(() => child.kill("SIGKILL"), generous(20_000));
       await ended;
       clearTimeout(late);
     }
@@ -146,7 +147,8 @@ class RunningHub {
     for (let looks = 0; ; looks++) {
       const answer = await this.call(ApplicationService, method, request);
       if (done(answer)) return answer;
-      if (looks > 200) assert.fail(`not so within 20 s: ${JSON.stringify(answer, bigints)}\n${this.#log}`);
+      if (looks > generous(200))
+        assert.fail(`not so after ${looks} looks: ${JSON.stringify(answer, bigints)}\n${this.#log}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
@@ -198,7 +200,8 @@ class RunningHub {
 
   async #wait(what: string, done: () => Promise<boolean>): Promise<void> {
     for (let looks = 0; !(await done()); looks++) {
-      if (looks > 300 || this.#child?.exitCode !== null) assert.fail(`${what}: not within 30 s\n${this.#log}`);
+      if (looks > generous(300) || this.#child?.exitCode !== null)
+        assert.fail(`${what}: not so after ${looks} looks\n${this.#log}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }

@@ -11,6 +11,7 @@ import {
   SignedDesiredStateSchema,
   WindowSchema,
 } from "@capstan/proto/desired";
+import { generous } from "@capstan/proto/testing";
 import type { Change } from "../targets/content.ts";
 import { contentOf } from "../targets/content.ts";
 import { decodeDesired } from "./codec.ts";
@@ -73,10 +74,10 @@ class World {
     return bytes === undefined ? undefined : decodeDesired(bytes, crypto);
   }
 
-  /** Runs until the given cluster is written, or fails after two seconds. */
+  /** Runs until the given cluster is written, or fails after two seconds times CAPSTAN_PATIENCE. */
   written(cluster: ClusterId): Promise<void> {
     return new Promise((resolve, reject) => {
-      const bound = setTimeout(() => reject(new Error("not written within 2 s")), 2000);
+      const bound = setTimeout(() => reject(new Error("not written in time")), generous(2000));
       const stop = this.distribution.onWritten((clusters) => {
         if (!clusters.includes(cluster)) return;
         clearTimeout(bound);

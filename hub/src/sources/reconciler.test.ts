@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { suite, test } from "node:test";
 import { Fault, systemClock } from "@capstan/proto";
-import { FakeClock, seededChance } from "@capstan/proto/testing";
+import { FakeClock, generous, seededChance } from "@capstan/proto/testing";
 import { openMirror } from "../platform/git/open.ts";
 import { GitHttpServer, scratch, TestRepository } from "../platform/git/testing.ts";
 import { Spawner } from "../platform/render/spawner.ts";
@@ -191,7 +191,9 @@ suite("sources", () => {
   });
 });
 
-test("with real Git: a push is seen, an outage survived, a restart served from disk", { timeout: 30_000 }, async () => {
+test("with real Git: a push is seen, an outage survived, a restart served from disk", {
+  timeout: generous(30_000),
+}, async () => {
   await using directory = await scratch();
   const repository = await new TestRepository(join(directory.path, "served", "fleet.git")).init();
   const first = await repository.commit({ "a.yaml": "1" });
@@ -225,7 +227,7 @@ test("with real Git: a push is seen, an outage survived, a restart served from d
     };
     return { sources, end };
   };
-  const patience = AbortSignal.timeout(20_000);
+  const patience = AbortSignal.timeout(generous(20_000));
   const hub = await open();
   await hub.sources.settle(remote, patience);
   assert.equal(hub.sources.current(remote, "main")?.commit, first);

@@ -1,2 +1,3 @@
 export { FakeClock } from "./fake-clock.ts";
+export { generous } from "./patience.ts";
 export { seededChance } from "./seeded-chance.ts";

@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { suite, test } from "node:test";
 import { Fault, systemClock } from "@capstan/proto";
+import { generous } from "@capstan/proto/testing";
 import type { Credential } from "../../sources/model.ts";
 import { parseRepository } from "../../sources/repository.ts";
 import { parseRevision } from "../../sources/revision.ts";
@@ -194,7 +195,7 @@ function behaves(makeBackend: MakeBackend): void {
     );
   });
 
-  test("gives up a fetch that hangs when asked to", { timeout: 10_000 }, async () => {
+  test("gives up a fetch that hangs when asked to", { timeout: generous(10_000) }, async () => {
     await using at = await world(makeBackend);
     at.server.hang = true;
     const stop = new AbortController();
@@ -276,7 +277,7 @@ suite("native Git", () => {
     assert.equal((await faultOf(tree.entries())).code, "path-escapes");
   });
 
-  test("refuses trees that grow without end", { timeout: 20_000 }, async () => {
+  test("refuses trees that grow without end", { timeout: generous(20_000) }, async () => {
     await using at = await world(native);
     const line = (mode: string, name: string, oid: string) =>
       Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(oid, "hex")]);

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { suite, test } from "node:test";
 import { Fault } from "@capstan/proto";
+import { generous } from "@capstan/proto/testing";
 import { Spawner } from "./spawner.ts";
 
 const never = new AbortController().signal;
@@ -45,7 +46,7 @@ suite("the process that starts others", () => {
     assert.ok(noisy.stderr.length <= 64 * 1024);
   });
 
-  test("kills a whole group when cancelled", { timeout: 10_000 }, async () => {
+  test("kills a whole group when cancelled", { timeout: generous(10_000) }, async () => {
     const spawner = new Spawner();
     const stop = new AbortController();
     const running = spawner.run(sh("sleep 1000 & sleep 1000"), stop.signal);
@@ -54,7 +55,7 @@ suite("the process that starts others", () => {
   });
 
   test("ends what it started when the hub is killed", {
-    timeout: 10_000,
+    timeout: generous(10_000),
     skip: process.platform !== "linux",
   }, async () => {
     const module = new URL("./spawner.ts", import.meta.url).href;

@@ -3,6 +3,7 @@ import { globSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@capstan/proto";
+import { generous } from "@capstan/proto/testing";
 import { defaultRenderLimits } from "../../render/model.ts";
 import type { RenderPorts } from "../../render/render.ts";
 import type { Confinement, ProcessLimits } from "./confine.ts";
@@ -33,7 +34,7 @@ export async function realSandbox(
   const base = { directory, tools: realTools(), path, limits, processes: 2, clock: systemClock, runner: new Spawner() };
   return await Sandbox.open(
     { ...base, ...(confinements === undefined ? {} : { confinements }) },
-    AbortSignal.timeout(60_000),
+    AbortSignal.timeout(generous(60_000)),
   );
 }
 

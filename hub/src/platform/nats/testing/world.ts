@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Fault, parseClusterId, systemChance, systemClock } from "@capstan/proto";
+import { generous } from "@capstan/proto/testing";
 import { fmtCreds } from "@nats-io/jwt";
 import { createUser } from "@nats-io/nkeys";
 import { type ConnectionOptions, connect, credsAuthenticator, type NatsConnection } from "nats";
@@ -33,8 +34,9 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Polls until the level is reached; fails after the bound. */
-export async function reached(what: string, level: () => boolean | Promise<boolean>, boundMs = 10_000): Promise<void> {
+/** Polls until the level is reached; fails after the bound, times CAPSTAN_PATIENCE. */
+export async function reached(what: string, level: () => boolean | Promise<boolean>, limit = 10_000): Promise<void> {
+  const boundMs = generous(limit);
   const end = performance.now() + boundMs;
   const never = new AbortController().signal;
   while (!(await level())) {
