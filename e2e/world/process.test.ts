@@ -74,6 +74,6 @@ test("run gives exit code and output, and feeds the input", async () => {
 test("a wait that is not fulfilled says what it last saw", async () => {
   await assert.rejects(
     until("three", () => notYet({ count: 2 }), 30),
-    /waited 30 ms for three; last saw \{"count":2\}/,
+    /waited \d+ ms for three; last saw \{"count":2\}/,
   );
 });
