@@ -9,6 +9,7 @@ import { runTests } from "./tests.ts";
 const tasks: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
   start: (args) => runProgram("e2e/playground/main.ts", args),
   bench: (args) => runProgram("e2e/bench/main.ts", args),
+  conformance: (args) => runProgram("hub/src/testing/conformance/main.ts", args),
   test: (args) => runTests({ rooms: "all", args }),
   "test:unit": (args) => runTests({ rooms: "unit", args }),
   "test:e2e": (args) => runTests({ rooms: "e2e", args }),
