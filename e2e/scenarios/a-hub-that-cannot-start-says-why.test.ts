@@ -28,14 +28,18 @@ describe("a hub that cannot start says why, ends, and leaves nothing running", (
     });
   }
 
-  test("when it is started twice; the first goes on, with its NATS", async () => {
+  test("when a hub uses its data folder, on whatever ports; the first goes on, with its NATS", async () => {
     await using hub = await HubProcess.start({ tools });
     const nats = hub.embeddedNats();
     assert.ok(nats !== undefined);
     const config = join(hub.dataDir, "..", "hub.json");
-    const { code, stderr } = await hub.cli(["hub", "serve", "--config", config], { bound: 20_000 });
-    assert.equal(code, 2);
-    assert.match(stderr, /port-in-use/);
+    const { grpc, http, nats: port } = await threePorts();
+    const others = ["id=second", `listen.grpc=${grpc}`, `listen.http=${http}`, `nats.port=${port}`];
+    for (const settings of [[], others.flatMap((setting) => ["--set", setting])]) {
+      const { code, stderr } = await hub.cli(["hub", "serve", "--config", config, ...settings], { bound: 20_000 });
+      assert.equal(code, 2);
+      assert.match(stderr, /data-in-use/);
+    }
     assert.equal(hub.embeddedNats(), nats);
     assert.equal(await hub.isReady(), true);
   });

@@ -14,6 +14,7 @@ import { randomId, sha256Hex, tokenCrypto } from "./platform/crypto/digests.ts";
 import { loadSealing } from "./platform/crypto/sealing.ts";
 import { loadSigner } from "./platform/crypto/signing.ts";
 import { readFileIfThere, writeFileAtomic } from "./platform/disk/files.ts";
+import { lockData } from "./platform/disk/lock.ts";
 import { webhookCrypto } from "./platform/git/open.ts";
 import { AskingCredentials } from "./platform/grpc/credentials.ts";
 import { healthService } from "./platform/grpc/health.ts";
@@ -64,6 +65,8 @@ async function openWorld(config: HubConfig, opened: AsyncDisposableStack, signal
   const log = openLog(config.logLevel, { hub: config.id });
   const onFault = (fault: Fault) => log.warn({ code: fault.code, err: fault.cause }, faultText(fault));
   const path = process.env["PATH"] ?? "";
+  // Before all else: what stands below the folder, a running nats-server too, is its holder's.
+  opened.use(await lockData(resolve(config.data), clock, signal));
   const identity = await openIdentity(config);
   // Stores need the fence, which is the lease, which is kept in the stores.
   const lease: { keeper: LeaseKeeper | undefined; serving: boolean } = { keeper: undefined, serving: false };

@@ -54,6 +54,7 @@ export const faultTable = {
   "not-leader": { status: "UNAVAILABLE", retryable: true },
   "nats-too-old": { status: "FAILED_PRECONDITION", retryable: false },
   "port-in-use": { status: "FAILED_PRECONDITION", retryable: false },
+  "data-in-use": { status: "FAILED_PRECONDITION", retryable: false },
   "hub-unreachable": { status: "UNAVAILABLE", retryable: true },
   "cluster-unreachable": { status: "UNAVAILABLE", retryable: true },
   "cluster-refused": { status: "FAILED_PRECONDITION", retryable: false },

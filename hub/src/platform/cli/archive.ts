@@ -1,19 +1,24 @@
 import { spawn } from "node:child_process";
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { Fault } from "@capstan/proto";
+import { Fault, systemClock } from "@capstan/proto";
 import type { Archive } from "../../cli/port.ts";
 import { diskFault, errorCode } from "../disk/files.ts";
+import { lockData, lockFolder } from "../disk/lock.ts";
 import { running } from "./running.ts";
 
-/** Folders that the hub fills again by itself. */
-const leftOut = ["git", "render"];
+/** Folders that the hub fills again by itself, and the lock. */
+const leftOut = ["git", "render", lockFolder];
+
+const never = new AbortController().signal;
 
 /** Archives of a hub's data folder: gzipped tar files, readable by their owner alone. Mirrors are left out: Git has them. */
 export const tarArchive: Archive = {
   backup: async (data, file) => {
     const folder = resolve(data);
     await checkStill(folder);
+    // No hub starts on it while the copy is made.
+    await using _held = await lockData(folder, systemClock, never);
     // The file is there, and private, before the first byte of a key is in it.
     await writeFile(file, "", { mode: 0o600, flag: "wx" }).catch((cause: unknown) => {
       throw errorCode(cause) === "EEXIST" ? taken(file) : diskFault(cause, file);
@@ -32,6 +37,7 @@ export const tarArchive: Archive = {
         next: "Move it away first; nothing is written over.",
       });
     }
+    await using _held = await lockData(folder, systemClock, never);
     const listed = await tar(["-xzvpf", resolve(file), "-C", folder]);
     return { entries: listed.length };
   },
