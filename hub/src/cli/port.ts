@@ -94,8 +94,15 @@ export interface KubeDoor {
 export interface Archive {
   /** Throws `conflict` while a hub or its NATS server runs there. Returns what was put in, relative to the folder. */
   backup(data: string, file: string): Promise<{ readonly entries: number; readonly bytes: number }>;
-  /** Throws `already-exists` where the folder holds something. */
-  restore(file: string, data: string): Promise<{ readonly entries: number }>;
+  /**
+   * Throws `already-exists` where the folder holds something. `rebuilds`: the next start takes the store for an older copy;
+   * so it is where the archive holds a store, or where `rebuild` asks for it.
+   */
+  restore(
+    file: string,
+    data: string,
+    wish: { readonly rebuild: boolean },
+  ): Promise<{ readonly entries: number; readonly rebuilds: boolean }>;
 }
 
 /** Everything that verbs reach for outside of themselves. */

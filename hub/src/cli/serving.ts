@@ -89,14 +89,21 @@ export const servingVerbs: readonly Verb[] = [
     flags: [
       { flags: "--data <folder>", help: "the data folder to fill; it must be empty or absent" },
       { flags: "-f, --file <archive>", help: "the archive" },
+      {
+        flags: "--rebuild",
+        help: "begin a rebuild also without a store in the archive: an external NATS was set back too",
+      },
     ],
     examples: ["hub restore -f capstan-backup.tar.gz --data /var/lib/capstan"],
     run: async (call) => {
       const data = call.needed("data", "--data FOLDER");
-      const { entries } = await call.ports.archive.restore(call.needed("file", "an archive (-f FILE)"), data);
+      const wish = { rebuild: call.flag("rebuild") };
+      const file = call.needed("file", "an archive (-f FILE)");
+      const { entries, rebuilds } = await call.ports.archive.restore(file, data, wish);
       call.say(
         `${data}: ${entries} entries restored. Start the hub: capstan hub serve --data ${data}`,
         "Agents that hold a newer state keep it: nothing goes back on a cluster.",
+        ...(rebuilds ? ["The start begins a rebuild: Git leads again after `capstan hub rebuild end`."] : []),
       );
       return exit.done;
     },

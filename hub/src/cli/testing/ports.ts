@@ -55,7 +55,7 @@ export function fakePorts(hub: FakeHub, given: FakeGiven = {}): FakeRun {
     kube: { apply: async (items, _where, told) => items.forEach((item) => told(item, "created")) },
     archive: {
       backup: async () => ({ entries: 1, bytes: 1 }),
-      restore: async () => ({ entries: 1 }),
+      restore: async () => ({ entries: 1, rebuilds: true }),
     },
     newId: () => "request-1",
     utcOffset: () => 0,

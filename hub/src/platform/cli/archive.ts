@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { Fault, systemClock } from "@capstan/proto";
 import type { Archive } from "../../cli/port.ts";
 import { diskFault, errorCode } from "../disk/files.ts";
 import { lockData, lockFolder } from "../disk/lock.ts";
+import { markRestored, memoryFileName } from "../nats/memory.ts";
 import { running } from "./running.ts";
 
 /** Folders that the hub fills again by itself, and the lock. */
@@ -27,7 +28,7 @@ export const tarArchive: Archive = {
     const listed = await tar(["-czvf", resolve(file), ...left, "-C", folder, "."]);
     return { entries: listed.length, bytes: (await stat(file)).size };
   },
-  restore: async (file, data) => {
+  restore: async (file, data, { rebuild }) => {
     const folder = resolve(data);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     if ((await readdir(folder)).length > 0) {
@@ -39,7 +40,9 @@ export const tarArchive: Archive = {
     }
     await using _held = await lockData(folder, systemClock, never);
     const listed = await tar(["-xzvpf", resolve(file), "-C", folder]);
-    return { entries: listed.length };
+    const withStore = (await stat(join(folder, "nats", "jetstream")).catch(() => undefined)) !== undefined;
+    if (withStore || rebuild) await markRestored(join(folder, memoryFileName));
+    return { entries: listed.length, rebuilds: withStore || rebuild };
   },
 };
 

@@ -154,11 +154,12 @@ describe("archives", () => {
     assert.equal((await stat(file)).mode & 0o777, 0o600);
     await assert.rejects(tarArchive.backup(data, file), { code: "already-exists" });
     const back = join(folder, "back");
-    await tarArchive.restore(file, back);
+    const { rebuilds } = await tarArchive.restore(file, back, { rebuild: false });
+    assert.equal(rebuilds, false, "no store is in it");
     assert.equal(await readFile(join(back, "keys", "ca.key"), "utf8"), "secret");
     assert.equal((await stat(join(back, "keys", "ca.key"))).mode & 0o777, 0o600);
     await assert.rejects(stat(join(back, "git", "pack")));
-    await assert.rejects(tarArchive.restore(file, back), { code: "already-exists" });
+    await assert.rejects(tarArchive.restore(file, back, { rebuild: false }), { code: "already-exists" });
   });
 
   it("refuse what is no hub's folder", async () => {

@@ -16,6 +16,8 @@ interface Lineage {
 interface Marker {
   readonly id: string;
   readonly sequence: number;
+  /** Put back from an archive together with its store: what was decided since is in neither. */
+  readonly restored?: boolean;
 }
 
 /** What the memory stands on. */
@@ -25,6 +27,9 @@ export interface MemoryOptions {
   /** The marker's file, on the hub's own disk. */
   readonly file: string;
 }
+
+/** The memory's file in a data folder. */
+export const memoryFileName = "store-memory.json";
 
 const lineageKey = stateKey("lineage");
 const predecessors = 50;
@@ -53,7 +58,7 @@ export class NatsMemory implements Memory {
   observe(sequence: bigint): void {
     const marker = this.#marker;
     if (marker === undefined || Number(sequence) <= marker.sequence) return;
-    this.#marker = { id: marker.id, sequence: Number(sequence) };
+    this.#marker = { ...marker, sequence: Number(sequence) };
     this.#dirty = true;
   }
 
@@ -72,6 +77,7 @@ export class NatsMemory implements Memory {
     if (marker === undefined) return "unknown";
     const lineage = await this.#lineage(signal);
     if (lineage === undefined) return "lost";
+    if (marker.restored === true) return "older";
     if (lineage.id !== marker.id) return lineage.after.includes(marker.id) ? "same" : "lost";
     return (await this.#lastSequence(signal)) < marker.sequence ? "older" : "same";
   }
@@ -105,6 +111,15 @@ export class NatsMemory implements Memory {
   }
 }
 
+/**
+ * Writes into a memory's file that the store beside it was put back from an archive: the next term takes it for an older
+ * one, which the sequences alone do not tell, as archive and memory are of the same age.
+ */
+export async function markRestored(file: string): Promise<void> {
+  const marker = decodeMarker(await readFileIfThere(file)) ?? { id: "", sequence: 0 };
+  await writeFileAtomic(file, encode({ ...marker, restored: true }));
+}
+
 function encode(value: Lineage | Marker): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(value)}\n`);
 }
@@ -113,8 +128,9 @@ function encode(value: Lineage | Marker): Uint8Array {
 function decodeMarker(bytes: Uint8Array | undefined): Marker | undefined {
   if (bytes === undefined) return undefined;
   try {
-    const { id, sequence } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
-    return typeof id === "string" && typeof sequence === "number" ? { id, sequence } : undefined;
+    const { id, sequence, restored } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+    if (typeof id !== "string" || typeof sequence !== "number") return undefined;
+    return { id, sequence, ...(restored === true ? { restored } : {}) };
   } catch {
     return undefined;
   }

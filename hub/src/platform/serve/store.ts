@@ -8,6 +8,7 @@ import { readFileIfThere } from "../disk/files.ts";
 import { connectNats } from "../nats/connection.ts";
 import { EmbeddedNats } from "../nats/embedded.ts";
 import { openExternal } from "../nats/external.ts";
+import { memoryFileName } from "../nats/memory.ts";
 import { type NatsStores, openNatsStores } from "../nats/stores.ts";
 import { defaultKeepFor } from "../nats/streams.ts";
 import { findOnPath } from "../render/find.ts";
@@ -135,7 +136,7 @@ async function openOutside(options: StoreOptions, signal: AbortSignal): Promise<
 
 function storesOver(connection: NatsConnection, replicas: number, options: StoreOptions, signal: AbortSignal) {
   const { config, clock, fence, onFault } = options;
-  const memoryFile = join(resolve(config.data), "store-memory.json");
+  const memoryFile = join(resolve(config.data), memoryFileName);
   return openNatsStores({ connection, replicas, keepFor: defaultKeepFor, fence, clock, memoryFile, onFault }, signal);
 }
 
