@@ -56,8 +56,12 @@ test("many mistakes side by side are each named with place and cure, and what is
   history.assertHolds();
 });
 
-function tells(fault: FaultDetail, { code, says }: BadInput): boolean {
-  return fault.code === code && fault.next !== "" && says.every((pattern) => pattern.test(lineOf(fault)));
+function tells(fault: FaultDetail, { code, says, files, at }: BadInput): boolean {
+  const { file = "", line, column } = fault.where;
+  const placed =
+    at === undefined ||
+    (file in files && Number(line) === at.line && (at.column === undefined || Number(column) === at.column));
+  return fault.code === code && fault.next !== "" && placed && says.every((pattern) => pattern.test(lineOf(fault)));
 }
 
 function lineOf({ code, message, next, where }: FaultDetail): string {

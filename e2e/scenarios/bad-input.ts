@@ -9,6 +9,8 @@ export interface BadInput {
   readonly code: string;
   /** Fits the message, its places and its next step. */
   readonly says: readonly RegExp[];
+  /** Where the document itself is wrong: at which line and column of its file, counted from 1. */
+  readonly at?: { readonly line: number; readonly column?: number };
 }
 
 /** Where the mistakes point to. */
@@ -38,18 +40,21 @@ function badDocuments(here: Pick<Source, "repoURL">): readonly BadInput[] {
     {
       files: { "argocd/broken.yaml": "apiVersion: v1\nkind: [ConfigMap\nmetadata: {}\n" },
       code: "bad-yaml",
-      says: [/argocd\/broken\.yaml/, /line 3/, /column 1/],
+      says: [/no YAML/],
+      at: { line: 3, column: 1 },
     },
     {
       files: { "argocd/odd.yaml": "apiVersion: argoproj.io/v1alpha1\nkind: Aplication\nmetadata:\n  name: odd\n" },
       code: "unknown-kind",
-      says: [/Aplication/, /argocd\/odd\.yaml/],
+      says: [/Aplication/],
+      at: { line: 1 },
     },
     {
       subject: "dreamer",
       files: { "argocd/dreamer.yaml": set("dreamer", "dreams: {}", "dreamer", here) },
       code: "unknown-generator",
-      says: [/names no generator.*typing error/, /generators\[0\]/],
+      says: [/names no generator.*found dreams.*typing error/, /generators\[0\]/],
+      at: { line: 9, column: 7 },
     },
     {
       subject: "twin-b",

@@ -91,19 +91,21 @@ ${more}  goTemplate: true
   };
 }
 
-/** A second set beside the first: one target on each of the clusters, called `neighbour-CLUSTER`. */
+/** A further set beside the first: one target on each of the clusters, called `SET-CLUSTER`, in a namespace like the set. */
 export function neighbourSet(init: {
   readonly repoURL: string;
   readonly path: string;
   readonly clusters: readonly string[];
+  /** Its name; `neighbour` by default. */
+  readonly set?: string;
   /** Template of the targets' names. */
   readonly name?: string;
 }): string {
-  const { repoURL, path, clusters, name = "neighbour-{{.cluster}}" } = init;
+  const { repoURL, path, clusters, set = "neighbour", name = `${set}-{{.cluster}}` } = init;
   return `apiVersion: argoproj.io/v1alpha1
 kind: ApplicationSet
 metadata:
-  name: neighbour
+  name: ${set}
   namespace: argocd
 spec:
   goTemplate: true
@@ -122,7 +124,7 @@ ${clusters.map((cluster) => `          - cluster: ${cluster}\n`).join("")}  temp
         path: ${path}
       destination:
         name: "{{.cluster}}"
-        namespace: neighbour
+        namespace: ${set}
       syncPolicy:
         automated:
           prune: true

@@ -45,11 +45,12 @@ export async function applyDocuments(
   );
   if (!dryRun) await world.documents.take(intake, at.signal);
   const projects = intake.puts.filter(({ kind }) => kind === "AppProject").map(asAppProject);
+  const beside = { projects, taken: new Map<TargetKey, string>() };
   const results: DocumentResult[] = [];
   for (const document of [...intake.puts, ...intake.unchanged]) {
     const isPut = intake.puts.includes(document);
     const outcome = !isPut ? "unchanged" : created.has(documentKey(document)) ? "created" : "configured";
-    const ahead = await lookAt(document, projects, { world, ...at });
+    const ahead = await lookAt(document, beside, { world, ...at });
     results.push(resultOf(document, outcome, { ahead, warnings: ofDocument(document, intake, warnings) }));
   }
   const refused = intake.conflicts.map((fault) => refusedResult(fault, files, world));
@@ -70,9 +71,15 @@ interface Ahead {
   readonly warnings: readonly string[];
 }
 
+/** What other documents of the same call would bring; each that is looked at adds the names that it takes. */
+interface Beside {
+  readonly projects: readonly AppProject[];
+  readonly taken: Map<TargetKey, string>;
+}
+
 async function lookAt(
   document: Document,
-  projects: readonly AppProject[],
+  beside: Beside,
   { world, seen, signal }: { readonly world: World; readonly seen: Seen; readonly signal: AbortSignal },
 ): Promise<Ahead | undefined> {
   if (document.kind !== "ApplicationSet" && document.kind !== "Application") return undefined;
@@ -82,9 +89,13 @@ async function lookAt(
       document.kind === "ApplicationSet"
         ? { set: asApplicationSet(document) }
         : { application: asApplication(document) };
-    const request: PreviewRequest = { owner, ...given, projects };
+    const request: PreviewRequest = { owner, ...given, ...beside };
+    const preview = await within(world.clock, { ms: lookAhead, signal }, (stop) =>
+      world.releases.preview(request, stop),
+    );
+    for (const { target } of preview.targets) beside.taken.set(target.key, owner);
     return against(
-      await within(world.clock, { ms: lookAhead, signal }, (stop) => world.releases.preview(request, stop)),
+      preview,
       seen.rows.filter((row) => row.owner === owner),
     );
   } catch (thrown) {

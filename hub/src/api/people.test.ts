@@ -179,6 +179,25 @@ test("a lane without automated sync goes out when a person syncs it; what is the
   await world.end();
 });
 
+test("a dry run tells that two documents of one file would make one name", async () => {
+  const world = await fleetOf(1);
+  const { applyDocuments, context } = services(world);
+  const wish = { path: "apps/web", names: "twin" };
+  const content = [setDocument("one", wish), setDocument("two", wish)].join("---\n");
+  const files = [{ name: "twins.yaml", content }];
+  const request = create(ApplyDocumentsRequestSchema, { files, change: { dryRun: true } });
+  const { results } = await applyDocuments(request, context);
+  assert.deepEqual(
+    results?.map(({ name, faults }) => [name, faults?.map(({ code }) => code)]),
+    [
+      ["one", []],
+      ["two", ["name-conflict"]],
+    ],
+  );
+  assert.match(results?.[1]?.faults?.[0]?.message ?? "", /twin is taken by .*one/);
+  await world.end();
+});
+
 test("a set that vanishes from Git is held, and says so; one that a person deletes by name goes", async () => {
   const world = await fleetOf(3);
   const { applyDocuments, deleteDocument, why, see, context, audited } = services(world);

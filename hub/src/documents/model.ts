@@ -35,6 +35,17 @@ export interface Document {
   /** The whole document as it was read. */
   readonly raw: JsonObject;
   readonly origin: Origin;
+  /** Fields that its kind does not know, the first hundred; absent where there are none. */
+  readonly unknown?: readonly UnknownField[];
+}
+
+/** A field that has no effect, and where it stands. */
+export interface UnknownField {
+  /** `spec.generators[0].cluster`. */
+  readonly field: string;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
 }
 
 export type DocumentKind = "ApplicationSet" | "Application" | "AppProject" | "Cluster";
@@ -129,6 +140,8 @@ export interface Application {
 export interface ApplicationSet {
   readonly metadata: Metadata;
   readonly spec: ApplicationSetSpec;
+  /** As of its document. */
+  readonly unknown?: readonly UnknownField[];
 }
 
 export interface ApplicationSetSpec {

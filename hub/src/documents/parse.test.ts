@@ -43,14 +43,17 @@ test("one bad document leaves its neighbours and names its line", () => {
   const { documents, faults } = parse(text);
   assert.equal(documents.length, 2);
   const texts = faults.map(faultText);
-  assert.match(texts[0] ?? "", /^fleet\/apps\.yaml:17, field spec\.project: spec\.project must be text; found a list/);
+  assert.match(
+    texts[0] ?? "",
+    /^fleet\/apps\.yaml:17:3, field spec\.project: spec\.project must be text; found a list/,
+  );
   assert.match(
     texts[1] ?? "",
     /^fleet\/apps\.yaml:23: expected one of ApplicationSet.*found "?ConfigMap.*unknown-kind/,
   );
   assert.match(texts[2] ?? "", /^fleet\/apps\.yaml:2[67]:.*bad-yaml/);
   assert.match(texts[3] ?? "", /^fleet\/apps\.yaml:28: Application has apiVersion argoproj\.io\/v1alpha1/);
-  assert.match(texts[4] ?? "", /^fleet\/apps\.yaml:42, field metadata\.name: .*DNS name/);
+  assert.match(texts[4] ?? "", /^fleet\/apps\.yaml:42:3, field metadata\.name: .*DNS name/);
 });
 
 test("a List is opened", () => {
@@ -65,15 +68,17 @@ test("a List is opened", () => {
   );
 });
 
-test("unknown fields are kept and named, with their line", () => {
+test("unknown fields are kept and named, with their place", () => {
   const { documents, warnings } = parse(`${application}  extra: 1\nstatus: {health: {}}\n`);
   assert.equal((documents[0]?.raw["spec"] as Record<string, unknown>)["extra"], 1);
   assert.deepEqual(warnings, [
     {
       message: "spec.extra is no field of Application; it is kept but has no effect",
-      where: { file: "fleet/apps.yaml", line: 11 },
+      where: { file: "fleet/apps.yaml", line: 11, column: 3 },
     },
   ]);
+  assert.deepEqual(documents[0]?.unknown, [{ field: "spec.extra", file: "fleet/apps.yaml", line: 11, column: 3 }]);
+  assert.equal(parse(application).documents[0]?.unknown, undefined);
 });
 
 test("a set keeps its template raw, and tells what its targets would be refused for", () => {

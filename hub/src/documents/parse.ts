@@ -1,5 +1,5 @@
 import { Fault } from "@capstan/proto";
-import { readYamlParts, type YamlDocument } from "../yaml/read.ts";
+import { readYamlParts, type YamlDocument, type YamlPlace } from "../yaml/read.ts";
 import { type FieldPath, pathText, ShapeError } from "./decode.ts";
 import type {
   ApplicationSpec,
@@ -10,6 +10,7 @@ import type {
   JsonObject,
   Metadata,
   Origin,
+  UnknownField,
 } from "./model.ts";
 import { applicationFindings, projectFindings } from "./unsupported.ts";
 import { asCluster, decodeDocument } from "./views.ts";
@@ -17,7 +18,7 @@ import { asCluster, decodeDocument } from "./views.ts";
 /** Something odd that stops nothing. */
 export interface Warning {
   readonly message: string;
-  readonly where: { readonly file: string; readonly line: number };
+  readonly where: { readonly file: string; readonly line: number; readonly column?: number };
 }
 
 export interface ParsedDocuments {
@@ -38,6 +39,8 @@ const kinds: Readonly<Record<DocumentKind, string>> = {
 /** Where Argo CD lives by default, and so the namespace of a document that names none. */
 const defaultNamespace = "argocd";
 const maxName = 253;
+/** Unknown fields of one document that are remembered with their places. */
+const maxUnknown = 100;
 const namePattern = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 
 /**
@@ -59,8 +62,8 @@ export function parseDocuments(text: string, origin: FileOrigin): ParsedDocument
         documents.push(parseOne(place, warnings));
       } catch (thrown) {
         const fault = Fault.from(thrown, "bad-input");
-        const line = thrown instanceof ShapeError ? place.line(thrown.path) : place.line([]);
-        faults.push(fault.at({ file: origin.file, line }));
+        const { line, column } = place.at(thrown instanceof ShapeError ? thrown.path : []);
+        faults.push(fault.at({ file: origin.file, line, ...(thrown instanceof ShapeError ? { column } : {}) }));
       }
     }
   }
@@ -85,12 +88,12 @@ class Place {
     return value;
   }
 
-  line(path: FieldPath): number {
-    return this.#document.lineOf([...this.#path, ...path]);
+  at(path: FieldPath): YamlPlace {
+    return this.#document.placeOf([...this.#path, ...path]);
   }
 
   warn(warnings: Warning[], path: FieldPath, message: string): void {
-    warnings.push({ message, where: { file: this.origin.file, line: this.line(path) } });
+    warnings.push({ message, where: { file: this.origin.file, ...this.at(path) } });
   }
 }
 
@@ -117,9 +120,13 @@ function parseOne(place: Place, warnings: Warning[]): Document {
     });
   }
   const kind = kindOf(raw);
+  const unknown: UnknownField[] = [];
   const decoded = decodeDocument(kind, raw, {
-    unknown: (path) =>
-      place.warn(warnings, path, `${pathText(path)} is no field of ${kind}; it is kept but has no effect`),
+    unknown(path) {
+      const field = pathText(path);
+      place.warn(warnings, path, `${field} is no field of ${kind}; it is kept but has no effect`);
+      if (unknown.length < maxUnknown) unknown.push({ field, file: place.origin.file, ...place.at(path) });
+    },
   });
   const metadata = metadataOf(kind, decoded["metadata"] as Partial<Metadata>);
   const document: Document = {
@@ -127,7 +134,8 @@ function parseOne(place: Place, warnings: Warning[]): Document {
     kind,
     metadata,
     raw,
-    origin: { ...place.origin, line: place.line([]) },
+    origin: { ...place.origin, line: place.at([]).line },
+    ...(unknown.length === 0 ? {} : { unknown }),
   };
   if (kind === "Cluster") asCluster(document);
   warnUnsupported({ place, kind, decoded }, warnings);

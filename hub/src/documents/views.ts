@@ -65,7 +65,9 @@ function specOf(document: Document, kind: DocumentKind): unknown {
 
 /** Throws `bad-input` with the field's path. */
 export function asApplicationSet(document: Document): ApplicationSet {
-  return { metadata: document.metadata, spec: specOf(document, "ApplicationSet") as ApplicationSetSpec };
+  const { metadata, unknown } = document;
+  const spec = specOf(document, "ApplicationSet") as ApplicationSetSpec;
+  return { metadata, spec, ...(unknown === undefined ? {} : { unknown }) };
 }
 
 /** Throws `bad-input` with the field's path. */

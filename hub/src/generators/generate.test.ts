@@ -170,6 +170,21 @@ test("a generator that is not there yet, or not known, is a fault beside the oth
   );
 });
 
+test("a word that is no generator is named with its file, line and column, at every depth", () => {
+  const matrix = "{matrix: {generators: [{clusters: {}}, {lists: {}}]}}";
+  const { faults } = run(setOf(`[{cluster: {}, gti: {}}, {selector: {}, oops: 1}, ${matrix}]`));
+  const told = new Map(faults.map(({ fault, generator }) => [generator, fault]));
+  const [first, second] = [told.get("generators[0]"), told.get("generators[1]")];
+  assert.equal(first?.code, "unknown-generator");
+  assert.match(first?.message ?? "", /names no generator that is known; found cluster, gti\.$/);
+  const { file, line, column, field } = first?.where ?? {};
+  assert.deepEqual([file, line, column, field], ["set.yaml", 7, 17, "spec.generators[0].cluster"]);
+  assert.match(second?.message ?? "", /found oops\.$/);
+  const nested = [...told.values()].find(({ code }) => code === "bad-input");
+  assert.match(nested?.message ?? "", /found lists\.$/);
+  assert.equal(nested?.where["line"], 7);
+});
+
 test("each text is compiled once, however many elements there are", () => {
   const engine = new TemplateEngine();
   const clusters = Array.from({ length: 200 }, (_, index) => cluster(`edge-${index}`));

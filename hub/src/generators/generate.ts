@@ -1,4 +1,3 @@
-import { Fault } from "@capstan/proto";
 import type { JsonObject } from "../documents/model.ts";
 import type { TemplateEngine } from "../template/engine.ts";
 import { toPlain } from "../template/value.ts";
@@ -7,6 +6,7 @@ import { conditionsOf } from "./conditions.ts";
 import { GenerateContext, type Params, StopGenerator } from "./context.ts";
 import type { GeneratedApplication, GenerateInput, GenerateResult, Trace } from "./model.ts";
 import { type Generated, kindsOf, transform } from "./transform.ts";
+import { unknownGenerator } from "./unknown.ts";
 import { validateAll } from "./validate.ts";
 
 /**
@@ -29,11 +29,7 @@ export function generate(engine: TemplateEngine, input: GenerateInput): Generate
 
 function runEntry(context: GenerateContext, entry: JsonObject, path: string): readonly Generated[] {
   if (kindsOf(entry).length === 0) {
-    const fault = new Fault("unknown-generator", {
-      message: "the entry names no generator that is known.",
-      next: "Name list, clusters, git, matrix or merge, and look for a typing error.",
-    });
-    context.fail(fault, { generator: path, step: "generator" });
+    context.fail(unknownGenerator(context.input.set, path), { generator: path, step: "generator" });
     return [];
   }
   try {

@@ -12,6 +12,7 @@ import { generateList, type ListGenerator } from "./list.ts";
 import { generateMatrix, type MatrixGenerator } from "./matrix.ts";
 import { generateMerge, type MergeGenerator } from "./merge.ts";
 import { compileSelector } from "./selector.ts";
+import { unknownGenerator } from "./unknown.ts";
 
 /** The generators of an entry, in the order in which Argo CD runs them. */
 const generatorKinds = [
@@ -108,7 +109,8 @@ function runChild(
   if (first !== undefined) return first.sets;
   // A fault of the child has been told already.
   if (context.faults.length > faultsBefore) return [];
-  throw badInput("a child of a matrix or merge names no generator that is known.", "Name one generator.");
+  // Argo CD passes over an entry without a generator, but not over such a child.
+  throw unknownGenerator(context.input.set, place.path, "bad-input");
 }
 
 const nested = new WeakMap<JsonObject, JsonObject>();

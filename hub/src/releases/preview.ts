@@ -31,6 +31,8 @@ export interface PreviewRequest {
   readonly application?: Application;
   /** Projects that would be there as well. */
   readonly projects?: readonly AppProject[];
+  /** Names that would be taken as well, with their owner: by documents that come before this one. */
+  readonly taken?: ReadonlyMap<TargetKey, string>;
   /** A cluster as it would be. */
   readonly changed?: Cluster;
   /** Read every repository that has this revision at it. */
@@ -108,7 +110,7 @@ export async function preview(request: PreviewRequest, world: PreviewWorld, sign
     const sorted = sortCandidates(gathered.candidates, {
       destinations: new Destinations(clusters),
       projects,
-      rival: (target) => world.rival(request.owner, target),
+      rival: (target) => world.rival(request.owner, target) ?? request.taken?.get(target),
     });
     const faults = new Map<TargetKey, Fault>(sorted.refused.map(({ key, fault }) => [key, fault] as const));
     const targets = await parallel(sorted.targets, world.concurrency, (target) =>

@@ -4,13 +4,19 @@ import { type Composed, ComposeError, Composer, type KeyRules } from "./compose.
 import type { Json } from "./json.ts";
 import { defaultYamlLimits, type YamlLimits } from "./limits.ts";
 
+/** A place in a text; both count from 1. */
+export interface YamlPlace {
+  readonly line: number;
+  readonly column: number;
+}
+
 /** One document of a text. */
 export interface YamlDocument {
   readonly value: Json;
   /** 1-based line of its first key or value. */
   readonly line: number;
-  /** 1-based line of a field, or of the deepest part of the path that exists. */
-  lineOf(path: readonly (string | number)[]): number;
+  /** 1-based place of a field, or of the deepest part of the path that exists. */
+  placeOf(path: readonly (string | number)[]): YamlPlace;
 }
 
 export interface YamlOptions {
@@ -119,7 +125,7 @@ function documentOf(composed: Composed, lines: Lines): YamlDocument {
   return {
     value: composed.value,
     line: lines.at(composed.offset).line,
-    lineOf(path) {
+    placeOf(path) {
       let offset = composed.offset;
       let value: Json | undefined = composed.value;
       for (const key of path) {
@@ -129,7 +135,7 @@ function documentOf(composed: Composed, lines: Lines): YamlDocument {
         if (!Object.hasOwn(value, key)) break;
         value = (value as Record<string | number, Json>)[key];
       }
-      return lines.at(offset).line;
+      return lines.at(offset);
     },
   };
 }
@@ -145,7 +151,7 @@ class Lines {
     this.#before = before;
   }
 
-  at(offset: number): { readonly line: number; readonly column: number } {
+  at(offset: number): YamlPlace {
     this.#starts ??= lineStarts(this.#source);
     const starts = this.#starts;
     let low = 0;

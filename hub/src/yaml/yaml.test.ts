@@ -112,7 +112,7 @@ test("one bad document does not lose its neighbours", () => {
   assert(first !== undefined && "value" in first && third !== undefined && "value" in third);
   assert(second instanceof Fault);
   assert.deepEqual(first.value, { a: 1 });
-  assert.deepEqual([third.value, third.line, third.lineOf(["c", "d"])], [{ c: { d: 3 } }, 7, 8]);
+  assert.deepEqual([third.value, third.line, third.placeOf(["c", "d"])], [{ c: { d: 3 } }, 7, { line: 8, column: 3 }]);
 });
 
 test("__proto__ is a key like any other", () => {
