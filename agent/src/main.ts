@@ -101,8 +101,10 @@ async function build(
   const cluster = new KubeCluster(client, kinds);
   const inventory = new KubeInventoryStore(client, config.namespace);
   const memory = new ObjectMemory();
-  const engine = { cluster, inventory, memory, clock, concurrency: 8 };
   const watches = new Reflector({ client, kinds, clock, chance, selector: "capstan.dev/target" });
+  const watcher = new TargetWatcher({ watches, memory, clock });
+  const health = (key: string) => watcher.healthOf(key);
+  const engine = { cluster, inventory, memory, clock, health, concurrency: 8 };
   const secrets = new KubeSecrets(client, config.namespace);
   const dialer = new GrpcDialer();
   const who = { cluster: config.cluster, incarnation: await reachCluster(client, log, signal) };
@@ -131,7 +133,7 @@ async function build(
       owners: (until) => inventory.targets(until),
       namespaced: async (kind, until) => (await cluster.served(kind, until))?.namespaced,
     },
-    watcher: new TargetWatcher({ watches, memory, clock }),
+    watcher,
     facts: (until) => readFacts(client, kinds, until),
     drain: () => inventory.drain(),
   };

@@ -5,7 +5,7 @@ import { carryOut, type Examined, examine } from "./apply-object.ts";
 import type { PreparedObject } from "./model.ts";
 import type { Pass } from "./pass.ts";
 import { pooled } from "./pool.ts";
-import { refusalOf } from "./refusal.ts";
+import { endsPass, refusalOf } from "./refusal.ts";
 import { kindsOfDefinition, kindText } from "./survey.ts";
 
 /** Applies one stage. False: the pass ends here, as its policy is `atomic` and something failed. */
@@ -50,18 +50,11 @@ async function failAlone(pass: Pass, prepared: PreparedObject, work: () => Promi
     await work();
   } catch (thrown) {
     const fault = Fault.from(thrown);
-    const endsAll = pass.signal.aborted || fault.code === "internal" || isUnreachable(fault);
-    if (endsAll) throw fault;
+    if (pass.signal.aborted || endsPass(fault)) throw fault;
     const missing = refusalOf(fault)?.about;
     if (missing?.kind === "namespaces") pass.ports.memory.namespaceLost(missing.name);
     pass.outcomes.fail(prepared.address, fault);
   }
-}
-
-/** No answer came at all; a 5xx about one object is that object's failure. */
-function isUnreachable(fault: Fault): boolean {
-  const silent = fault.code === "cluster-unreachable" || fault.code === "not-signed-in";
-  return silent && (refusalOf(fault)?.status ?? 401) === 401;
 }
 
 const establishMs = 30_000;

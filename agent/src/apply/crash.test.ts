@@ -1,42 +1,8 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { type Kill, killAfter, killUnanswered } from "../testing/kills.ts";
 import { describeOnKube, show } from "../testing/kube-suite.ts";
 import { configMap, deployment, KubeWorld } from "../testing/kube-world.ts";
-
-/** What a killed process leaves: nothing after its k-th request is sent. */
-class Killed extends Error {}
-
-type Kill = (world: KubeWorld, count: number) => void;
-
-/** Dies before its next request is sent. */
-const killAfter: Kill = (world, count) => {
-  let left = count;
-  world.intercept = () => {
-    if (left-- <= 0) throw new Killed("killed");
-  };
-};
-
-/** Dies when the cluster has done what its last request asked, before it hears so. */
-const killUnanswered: Kill = (world, count) => {
-  let left = count;
-  let dead = false;
-  const mortal = <Port extends object>(port: Port): Port =>
-    new Proxy(port, {
-      get(of, name) {
-        const method = Reflect.get(of, name) as unknown;
-        if (typeof method !== "function") return method;
-        return async (...given: unknown[]) => {
-          if (dead) throw new Killed("dead");
-          dead = --left < 0;
-          const answer: unknown = await method.apply(of, given);
-          if (dead) throw new Killed("killed");
-          return answer;
-        };
-      },
-    });
-  const { cluster, inventory } = world.ports;
-  Object.assign(world.ports, { cluster: mortal(cluster), inventory: mortal(inventory) });
-};
 
 describeOnKube("a kill", (suite) => {
   const everyRequest = process.env["CAPSTAN_TEST_FULL"] === "1";

@@ -2,6 +2,7 @@ import { Fault, objectKey, objectText, type TargetKey } from "@capstan/proto";
 import { isMap } from "../drift/compare.ts";
 import { textHash } from "../drift/hash.ts";
 import { addressOf, isSecretKind, type KubeMeta, type KubeObject, kindOf } from "../inventory/object.ts";
+import { hookOf } from "./hooks.ts";
 import type { PreparedObject } from "./model.ts";
 import { stamp } from "./ownership.ts";
 
@@ -13,11 +14,16 @@ export interface Destination {
 
 /**
  * Checks one manifest of a bundle as far as it can be without a server: `apiVersion`, `kind` and `metadata.name` are
- * there, and it has no `generateName`. Throws `bad-manifest`.
+ * there; only a hook may have a `generateName` instead, which is then its name's beginning. Throws `bad-manifest`.
  */
 export function parseManifest(value: unknown): KubeObject {
   const object = isMap(value) ? value : {};
   const meta = isMap(object["metadata"]) ? object["metadata"] : {};
+  const prefix = meta["generateName"];
+  if (typeof prefix === "string" && prefix !== "" && meta["name"] === undefined && typeof object["kind"] === "string") {
+    const named = { ...object, metadata: { ...meta, name: prefix } } as unknown as KubeObject;
+    if (hookOf(named) !== undefined) return parseManifest(named);
+  }
   for (const [field, found] of [
     ["apiVersion", object["apiVersion"]],
     ["kind", object["kind"]],

@@ -38,6 +38,18 @@ export interface DeletionLimits {
 /** max(5, 50 %), and no kinds besides the built-in ones. */
 export const defaultDeletionLimits: DeletionLimits = { count: 5, share: 0.5, kinds: [] };
 
+/** How often, and after which waits, a hook that failed is run again within one sync. */
+export interface HookRetry {
+  /** Negative: without end. */
+  readonly limit: number;
+  readonly firstMs: number;
+  readonly factor: number;
+  readonly longestMs: number;
+}
+
+/** Argo CD's, where nothing is asked for: 5 times, after 5 s, twice as long each time, up to 3 min. */
+export const defaultHookRetry: HookRetry = { limit: 5, firstMs: 5_000, factor: 2, longestMs: 180_000 };
+
 /** What the desired state says about how a target is applied. */
 export interface ApplyPolicy {
   readonly mode: Mode;
@@ -62,6 +74,8 @@ export interface ApplyPolicy {
   /** Whether ignored fields are also left as they are when the object is written for another reason. */
   readonly respectIgnored?: boolean;
   readonly limits: DeletionLimits;
+  /** `defaultHookRetry` where absent. */
+  readonly hookRetry?: HookRetry;
   /** Object keys whose deletion a person approved; they pass the limits. */
   readonly approved: ReadonlySet<string>;
 }
@@ -80,6 +94,11 @@ export interface ApplyInput {
   readonly only?: ReadonlySet<string>;
   /** A person asked for a sync: write even where this generation was applied before and self-heal is off. */
   readonly again?: boolean;
+  /**
+   * The sync that this pass is part of: its hooks run, once, and its waves wait for each other. Absent: no hook runs and
+   * nothing waits, as in a look at what is applied.
+   */
+  readonly run?: string;
 }
 
 /** What a pass did with one object. */
@@ -113,9 +132,18 @@ export interface ObjectOutcome {
   readonly differences?: readonly Difference[];
 }
 
+/** Something that happened to a hook in a pass. */
+export interface HookEvent {
+  readonly ref: ObjectRef;
+  /** Phase and manifest. */
+  readonly id: string;
+  readonly state: "begun" | "running" | "succeeded" | "failed";
+  readonly message: string;
+}
+
 /**
  * How a pass ended. `Held`: all is applied, deletions wait for a person. `Pending`: finalizers hold something that has to
- * go; call again later. `Different`: something differs and was not written, by mode or policy.
+ * go, a wave is not healthy yet or a hook runs (`waits` says which); call again later. `Different`: something differs and was not written, by mode or policy.
  */
 export type ApplyPhase = "Applied" | "Failed" | "Held" | "Pending" | "Different";
 
@@ -130,6 +158,10 @@ export interface ApplyResult {
   readonly outcomes: readonly ObjectOutcome[];
   /** The first ten faults, each with its object; not those of hooks, which are only left out. */
   readonly errors: readonly Fault[];
+  /** For what the rest of the sync waits. */
+  readonly waits?: string;
+  /** Hooks that began or ended in this pass. */
+  readonly hooks?: readonly HookEvent[];
   /** What the target owns after the pass; hand it to the watcher. */
   readonly inventory: Inventory;
   /** Objects whose correction is damped: call again, with `only`, after this time. */
@@ -155,6 +187,10 @@ export interface RemovalResult {
   readonly counts: Readonly<Record<Action, number>>;
   readonly outcomes: readonly ObjectOutcome[];
   readonly errors: readonly Fault[];
+  /** For what it waits, beside objects that are going. */
+  readonly waits?: string;
+  /** Hooks that began or ended in this step. */
+  readonly hooks?: readonly HookEvent[];
 }
 
 /** A manifest made ready: validated, stripped of what servers write, stamped as ours, in its namespace. */

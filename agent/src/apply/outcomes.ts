@@ -1,5 +1,5 @@
 import type { Fault, ObjectRef } from "@capstan/proto";
-import { objectText } from "@capstan/proto";
+import { objectKey, objectText } from "@capstan/proto";
 import type { Action, ApplyPhase, ObjectOutcome } from "./model.ts";
 
 const actions: readonly Action[] = [
@@ -22,6 +22,7 @@ const mostErrors = 10;
 export class Outcomes {
   readonly #counts = new Map<Action, number>();
   readonly #list: ObjectOutcome[] = [];
+  readonly #failed = new Set<string>();
 
   add(ref: ObjectRef, action: Action, more: Omit<ObjectOutcome, "ref" | "action"> = {}): void {
     this.#counts.set(action, this.count(action) + 1);
@@ -31,11 +32,16 @@ export class Outcomes {
   }
 
   fail(ref: ObjectRef, fault: Fault, more: Omit<ObjectOutcome, "ref" | "action" | "fault"> = {}): void {
+    this.#failed.add(objectKey(ref));
     this.add(ref, "failed", { ...more, fault: fault.at({ object: objectText(ref) }) });
   }
 
   count(action: Action): number {
     return this.#counts.get(action) ?? 0;
+  }
+
+  hasFailed(ref: ObjectRef): boolean {
+    return this.#failed.has(objectKey(ref));
   }
 
   get list(): readonly ObjectOutcome[] {

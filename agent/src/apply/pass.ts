@@ -1,20 +1,11 @@
-import type { Clock, TargetKey } from "@capstan/proto";
+import type { TargetKey } from "@capstan/proto";
 import type { Inventory } from "../inventory/model.ts";
-import type { ObjectMemory } from "./memory.ts";
+import type { Book } from "./book.ts";
+import type { HookRunner } from "./hook-runner.ts";
 import type { ApplyInput } from "./model.ts";
 import type { Outcomes } from "./outcomes.ts";
-import type { Cluster, InventoryStore } from "./port.ts";
+import type { ApplyPorts } from "./ports.ts";
 import type { Survey } from "./survey.ts";
-
-/** What a pass works with. `memory` is shared by all targets and the watcher of one agent. */
-export interface ApplyPorts {
-  readonly cluster: Cluster;
-  readonly inventory: InventoryStore;
-  readonly memory: ObjectMemory;
-  readonly clock: Clock;
-  /** Requests of one pass in flight at once, at least 1. */
-  readonly concurrency: number;
-}
 
 /** One pass under way: its inputs, and what it has found and done so far. */
 export interface Pass {
@@ -24,6 +15,10 @@ export interface Pass {
   readonly survey: Survey;
   /** The inventory before the pass. */
   readonly before: Inventory;
+  readonly book: Book;
+  readonly hooks: HookRunner;
+  /** The run whose hooks and waves this pass goes on with; undefined: none runs, and nothing waits. */
+  readonly run: string | undefined;
   readonly owners: ReadonlySet<TargetKey>;
   /** `false`: differences are only reported. */
   readonly mayWrite: boolean;

@@ -51,6 +51,13 @@ export interface Cluster {
   ): Promise<DeleteOutcome>;
   /** Takes our label and annotation off the object if it still has this UID; all else stays. */
   release(as: ServiceAccount, address: ObjectAddress, uid: string, signal: AbortSignal): Promise<void>;
+  /** Takes one finalizer off the object if it still has this UID; nothing where object or finalizer is gone. */
+  dropFinalizer(
+    as: ServiceAccount,
+    address: ObjectAddress,
+    which: { readonly uid: string; readonly finalizer: string },
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 /** How an object is deleted. */

@@ -4,8 +4,9 @@ import type { ServiceAccount } from "./model.ts";
 import { optsOutOfApply, optsOutOfPrune } from "./options.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { isOwnedBy, ownerOf } from "./ownership.ts";
-import type { ApplyPorts, Pass } from "./pass.ts";
+import type { Pass } from "./pass.ts";
 import { pooled } from "./pool.ts";
+import type { ApplyPorts } from "./ports.ts";
 import { confirmationReason, heldLiveReason, namespaceInUse, planPrune } from "./prune.ts";
 import { stageOf } from "./stages.ts";
 

@@ -56,30 +56,6 @@ describeOnKube("apply", (suite) => {
     assert.deepEqual(live?.["data"], { ours: "2", theirs: "1" });
   });
 
-  it("tells of a hook that it does not run, and applies nothing beside one that guards a deletion", async () => {
-    const { world } = suite;
-    const hook = (name: string, phase: string) => {
-      const { metadata, ...rest } = configMap(name) as { metadata: object };
-      return { ...rest, metadata: { ...metadata, annotations: { "argocd.argoproj.io/hook": phase } } };
-    };
-    const ran = await world.apply("hooked", [configMap("hooked-1"), hook("hooked-job", "PreSync")]);
-    assert.equal(ran.phase, "Applied", show(ran));
-    const skipped = ran.outcomes.find(({ action }) => action === "skipped");
-    assert.equal(skipped?.fault?.code, "unsupported");
-    assert.match(skipped?.fault?.message ?? "", /hooked-job.*PreSync hook/);
-    assert.deepEqual(ran.errors, []);
-    assert.equal(await world.get(`${maps}/hooked-job`), undefined);
-    await assert.rejects(
-      world.apply("guarded", [configMap("guarded-1"), hook("guarded-job", "PostDelete")]),
-      (thrown: Error) => /PostDelete hook/.test(thrown.message) && /nothing of the target/.test(thrown.message),
-    );
-    assert.equal(await world.get(`${maps}/guarded-1`), undefined);
-    const seen = await world.apply("guarded", [configMap("guarded-1"), hook("guarded-job", "PostDelete")], {
-      policy: { ...plainPolicy, mode: "Observe" },
-    });
-    assert.equal(seen.counts.skipped, 1);
-  });
-
   it("applies a CRD and its resources in one bundle", async () => {
     const { world } = suite;
     const bundle = [widget("w1"), widgetDefinition()];

@@ -217,6 +217,12 @@ function explainServerError(refusal: Refusal): Explained {
   return { code: "cluster-unreachable" };
 }
 
+/** Whether a fault is about the cluster or the engine, so that no other object fares better: no answer came at all. */
+export function endsPass(fault: Fault): boolean {
+  const silent = fault.code === "cluster-unreachable" || fault.code === "not-signed-in";
+  return fault.code === "internal" || (silent && (refusalOf(fault)?.status ?? 401) === 401);
+}
+
 /** Whether the server says that a field cannot be changed: its own causes, never a generic 422. */
 export function isImmutable(refusal: Refusal): boolean {
   const says = (text: string) =>

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { targetKey } from "@capstan/proto";
 import { type KubeObject, kindOf } from "../inventory/object.ts";
+import { hookOf, waveOf } from "./hooks.ts";
 import { parseManifest, prepare } from "./manifest.ts";
-import { hookOf, optsOutOfPrune, optsOutOfRemoval } from "./options.ts";
+import { optsOutOfPrune, optsOutOfRemoval } from "./options.ts";
 import { labelValue } from "./ownership.ts";
 import { isImmutable, refusalFault, refusalOf } from "./refusal.ts";
 import { compareOrder, stagesOf } from "./stages.ts";
@@ -113,15 +114,30 @@ test("options and hooks are read from annotations", () => {
   assert.ok(optsOutOfPrune(annotated({ "capstan.dev/prune": "Disabled" })));
   assert.ok(optsOutOfRemoval(annotated({ "argocd.argoproj.io/sync-options": "Delete=false" })));
   assert.equal(optsOutOfPrune(annotated({ "argocd.argoproj.io/sync-options": "Delete=false" })), undefined);
-  const dutyOf = (annotations: Record<string, string>) => hookOf(annotated(annotations))?.duty;
-  assert.equal(dutyOf({ "argocd.argoproj.io/hook": "PreSync" }), "run");
-  assert.equal(dutyOf({ "argocd.argoproj.io/hook": "PreSync,PostDelete" }), "guards");
-  assert.equal(dutyOf({ "argocd.argoproj.io/hook": "PreDelete" }), "guards");
-  assert.equal(dutyOf({ "argocd.argoproj.io/hook": "Skip" }), "ignored");
-  assert.equal(dutyOf({ "helm.sh/hook": "pre-install" }), "run");
-  assert.equal(dutyOf({ "helm.sh/hook": "post-delete" }), "guards");
-  assert.equal(dutyOf({ "helm.sh/hook": "test" }), "ignored");
-  assert.equal(dutyOf({ "helm.sh/hook": "crd-install" }), undefined);
+  const phasesOf = (annotations: Record<string, string>) => hookOf(annotated(annotations))?.phases.join(",");
+  assert.equal(phasesOf({}), undefined);
+  assert.equal(phasesOf({ "argocd.argoproj.io/hook": "PreSync" }), "PreSync");
+  assert.equal(phasesOf({ "argocd.argoproj.io/hook": "PreSync, PostDelete" }), "PreSync,PostDelete");
+  assert.equal(phasesOf({ "argocd.argoproj.io/hook": "Skip" }), "");
+  assert.equal(phasesOf({ "helm.sh/hook": "pre-install,pre-upgrade" }), "PreSync");
+  assert.equal(phasesOf({ "helm.sh/hook": "post-install,post-delete" }), "PostSync,PostDelete");
+  assert.equal(phasesOf({ "helm.sh/hook": "test" }), "");
+  assert.equal(phasesOf({ "helm.sh/hook": "pre-rollback" }), "");
+  assert.equal(phasesOf({ "helm.sh/hook": "crd-install" }), undefined);
+  assert.equal(phasesOf({ "helm.sh/hook": "pre-delete", "argocd.argoproj.io/hook": "Sync" }), "Sync");
+  assert.throws(() => phasesOf({ "argocd.argoproj.io/hook": "PreSink" }), /"PreSink", which is no phase/);
+  const deletes = (annotations: Record<string, string>) =>
+    hookOf(annotated({ "helm.sh/hook": "pre-install", ...annotations }))?.deletes;
+  assert.deepEqual(deletes({}), ["BeforeHookCreation"]);
+  assert.deepEqual(deletes({ "helm.sh/hook-delete-policy": "hook-succeeded,hook-failed" }), [
+    "HookSucceeded",
+    "HookFailed",
+  ]);
+  assert.deepEqual(deletes({ "argocd.argoproj.io/hook-delete-policy": "HookFailed" }), ["HookFailed"]);
+  assert.equal(waveOf(annotated({ "argocd.argoproj.io/sync-wave": "-5" })), -5);
+  assert.equal(waveOf(annotated({ "argocd.argoproj.io/sync-wave": "first" })), 0);
+  assert.equal(waveOf(annotated({ "helm.sh/hook-weight": "3" })), 0, "a weight counts on hooks only");
+  assert.equal(waveOf(annotated({ "helm.sh/hook": "pre-install", "helm.sh/hook-weight": "3" })), 3);
 });
 
 test("refusals become faults by what the server means, not by its status alone", () => {

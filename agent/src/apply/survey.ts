@@ -3,15 +3,17 @@ import { isMap } from "../drift/compare.ts";
 import { textHash } from "../drift/hash.ts";
 import { rulesFor } from "../drift/ignore.ts";
 import { addressOf, type KindRef, type KubeObject, kindOf } from "../inventory/object.ts";
+import { type Hook, hookOf, type PreparedHook, waveOf } from "./hooks.ts";
 import { duplicateFault, expandList, parseManifest, prepare } from "./manifest.ts";
 import type { ApplyInput, PreparedObject } from "./model.ts";
-import { type Hook, hookFault, hookOf } from "./options.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { Cluster } from "./port.ts";
 
 /** A bundle as it stands before anything of it is asked or written. */
 export interface Survey {
   readonly objects: readonly PreparedObject[];
+  /** One a phase that it runs in. */
+  readonly hooks: readonly PreparedHook[];
   /** Every key that the bundle names in any way: none of them may be pruned. */
   readonly desired: ReadonlySet<string>;
   /** Kinds that are served only once the bundle's own CRDs are there, as `group/version/Kind`. */
@@ -29,35 +31,52 @@ export async function surveyBundle(
   const defined = definedKinds(manifests);
   const scopes = await scopesOf(cluster, manifests, defined, signal);
   const objects = new Map<string, PreparedObject>();
+  const hooks = new Map<string, PreparedHook>();
   const desired = new Set<string>();
-  for (const manifest of manifests) {
+  for (const { manifest, hook } of manifests.flatMap((one) => withHook(one, outcomes))) {
     const scope = scopes.get(kindText(kindOf(manifest)));
-    const hook = hookOf(manifest);
     if (scope === undefined || hook !== undefined) {
       for (const key of looseKeys(manifest, input.namespace)) desired.add(key);
-      if (hook !== undefined) skipHook(manifest, hook, { input, outcomes });
-      else outcomes.fail(addressOf(manifest), notServed(manifest));
-      continue;
     }
-    const prepared = withRules(prepare(manifest, input, scope.namespaced), input.policy);
-    if (objects.has(prepared.key)) outcomes.fail(prepared.address, duplicateFault(prepared));
-    else objects.set(prepared.key, prepared);
-    desired.add(prepared.key);
+    if (hook !== undefined && hook.phases.length === 0) {
+      outcomes.add(addressOf(manifest), "skipped", { reason: `${hook.text}, which never runs here` });
+    } else if (scope === undefined) outcomes.fail(addressOf(manifest), notServed(manifest));
+    else if (hook !== undefined) addHook(hooks, hook, prepare(manifest, input, scope.namespaced));
+    else {
+      const prepared = withRules(prepare(manifest, input, scope.namespaced), input.policy);
+      if (objects.has(prepared.key)) outcomes.fail(prepared.address, duplicateFault(prepared));
+      else objects.set(prepared.key, prepared);
+      desired.add(prepared.key);
+    }
   }
   const awaited = new Map([...scopes].flatMap(([text, scope]) => (scope?.awaited ? [[text, scope.kind]] : [])));
-  return { objects: [...objects.values()], desired, awaited };
+  return { objects: [...objects.values()], hooks: [...hooks.values()], desired, awaited };
 }
 
-/** A hook is told as what it is: nobody is to believe that it ran. Throws where it guards a deletion, before any write. */
-function skipHook(
-  manifest: KubeObject,
-  hook: Hook,
-  { input, outcomes }: { readonly input: ApplyInput; readonly outcomes: Outcomes },
-): void {
-  const fault = hookFault(manifest, hook);
-  if (hook.duty === "guards" && input.policy.mode !== "Observe") throw fault;
-  const more = hook.duty === "ignored" ? {} : { fault };
-  outcomes.add(addressOf(manifest), "skipped", { reason: `${hook.text}, and hooks are not run`, ...more });
+/** The manifest with what it says of itself as a hook; none where that makes no sense. */
+function withHook(manifest: KubeObject, outcomes: Outcomes) {
+  try {
+    return [{ manifest, hook: hookOf(manifest) }];
+  } catch (thrown) {
+    outcomes.fail(addressOf(manifest), Fault.from(thrown));
+    return [];
+  }
+}
+
+/** Several generated ones of one kind and prefix are told apart by their place. */
+function addHook(hooks: Map<string, PreparedHook>, hook: Hook, prepared: PreparedObject): void {
+  for (const one of preparedHooks(hook, prepared)) {
+    let { id } = one;
+    for (let more = 2; hooks.has(id); more++) id = `${one.id}#${more}`;
+    hooks.set(id, { ...one, id });
+  }
+}
+
+/** A hook ready for each phase that it runs in. */
+export function preparedHooks({ phases, deletes }: Hook, prepared: PreparedObject): readonly PreparedHook[] {
+  const generated = prepared.object.metadata["generateName"] === prepared.object.metadata.name;
+  const wave = waveOf(prepared.object);
+  return phases.map((phase) => ({ id: `${phase} ${prepared.key}`, phase, wave, deletes, prepared, generated }));
 }
 
 /** What is ignored is part of the wish: other rules, another hash. */

@@ -3,6 +3,7 @@ import { fingerprint } from "../drift/fingerprint.ts";
 import { aggregateHealth, sameHealth } from "../health/aggregate.ts";
 import type { Health, TargetHealth } from "../health/model.ts";
 import { isPlainKind, readHealth } from "../health/read.ts";
+import { isOpen } from "../inventory/hooks.ts";
 import type { Inventory } from "../inventory/model.ts";
 import { addressOf, type KindRef, type KubeObject, type ObjectAddress } from "../inventory/object.ts";
 import type { ObjectMemory } from "./memory.ts";
@@ -57,6 +58,8 @@ export class TargetWatcher {
   readonly #targets = new Map<TargetKey, Set<string>>();
   /** Per target: what only waits to go. Its end is told, its health does not count. */
   readonly #left = new Map<TargetKey, ReadonlySet<string>>();
+  /** Per target: objects of hooks that run. What becomes of them is told, and their health does not count. */
+  readonly #hooks = new Map<TargetKey, ReadonlySet<string>>();
   /** Also of objects that are not tracked yet: their inventory is told only when their pass ends. */
   readonly #health = new Map<string, Health>();
   readonly #kinds = new Map<string, Followed>();
@@ -73,11 +76,14 @@ export class TargetWatcher {
   /** Follows what this inventory lists from now on; called after every pass with `ApplyResult.inventory`. */
   track(inventory: Inventory): void {
     const { target, entries } = inventory;
+    const hooks = [...inventory.hooks.values()].filter(isOpen).map(({ address }) => address);
+    const all = new Map([...entries, ...hooks.map((address) => [objectKey(address), address] as const)]);
     const keys = this.#targets.get(target) ?? new Set<string>();
-    for (const key of keys) if (!entries.has(key)) this.#drop(key);
+    for (const key of keys) if (!all.has(key)) this.#drop(key);
     this.#left.set(target, inventory.left);
-    for (const [key, address] of entries) this.#adopt(key, address, target);
-    this.#targets.set(target, new Set(entries.keys()));
+    this.#hooks.set(target, new Set(hooks.map(objectKey)));
+    for (const [key, address] of all) this.#adopt(key, address, target);
+    this.#targets.set(target, new Set(all.keys()));
     this.#noteChange(target);
   }
 
@@ -86,6 +92,7 @@ export class TargetWatcher {
     for (const key of this.#targets.get(target) ?? []) this.#drop(key);
     this.#targets.delete(target);
     this.#left.delete(target);
+    this.#hooks.delete(target);
     this.#told.delete(target);
     this.#suspects.delete(target);
   }
@@ -194,6 +201,7 @@ export class TargetWatcher {
     const tracked = this.#tracked.get(key);
     if (tracked === undefined) return;
     if (before?.status !== health.status || before.message !== health.message) this.#noteChange(tracked.target);
+    if (before?.status !== health.status && this.#isHook(tracked.target, key)) this.#suspect(key, tracked.target);
     // Never compared yet: the first pass over its target does that.
     const verdict = this.#ports.memory.verdict(key);
     if (verdict !== undefined && verdict.fingerprint !== now) this.#suspect(key, tracked.target);
@@ -208,7 +216,7 @@ export class TargetWatcher {
     }
     this.#health.set(key, missing);
     this.#noteChange(tracked.target);
-    const awaited = this.#left.get(tracked.target)?.has(key) === true;
+    const awaited = this.#left.get(tracked.target)?.has(key) === true || this.#isHook(tracked.target, key);
     if (awaited || this.#ports.memory.verdict(key) !== undefined) this.#suspect(key, tracked.target);
   }
 
@@ -226,7 +234,17 @@ export class TargetWatcher {
   #verdictOf(key: string): readonly (readonly [ObjectRef, Health])[] {
     const tracked = this.#tracked.get(key);
     if (tracked === undefined || this.#left.get(tracked.target)?.has(key) === true) return [];
+    if (this.#isHook(tracked.target, key)) return [];
     return [[tracked.address, this.#health.get(key) ?? unseen]];
+  }
+
+  #isHook(target: TargetKey, key: string): boolean {
+    return this.#hooks.get(target)?.has(key) === true;
+  }
+
+  /** The health of one followed object, as the watch last told it. */
+  healthOf(key: string): Health | undefined {
+    return this.#tracked.has(key) ? this.#health.get(key) : undefined;
   }
 
   #suspect(key: string, target: TargetKey): void {

@@ -1,6 +1,7 @@
 import { Fault, objectKey, parseObjectKey, type TargetKey } from "@capstan/proto";
+import { printHooks, readHooks } from "./hooks.ts";
 import type { DeletionRecord, Inventory } from "./model.ts";
-import type { ObjectAddress } from "./object.ts";
+import type { KubeObject, ObjectAddress } from "./object.ts";
 
 /** The stored form: version 1, short names, one text an object (`version group/Kind/namespace/name`). */
 interface Stored {
@@ -13,6 +14,9 @@ interface Stored {
   /** Keys of `objects` that the bundle no longer names. */
   readonly left: readonly string[];
   readonly deletions: readonly DeletionRecord[];
+  /** Absent where there are none. */
+  readonly hooks?: Readonly<Record<string, unknown>>;
+  readonly farewell?: readonly KubeObject[];
 }
 
 /** An inventory as one line of JSON. */
@@ -26,6 +30,8 @@ export function encodeInventory(inventory: Inventory): string {
     objects: [...inventory.entries.values()].map((entry) => `${entry.version} ${objectKey(entry)}`),
     left: [...inventory.left],
     deletions: inventory.deletions,
+    ...(inventory.hooks.size === 0 ? {} : { hooks: printHooks(inventory.hooks) }),
+    ...(inventory.farewell.length === 0 ? {} : { farewell: inventory.farewell }),
   };
   return JSON.stringify(stored);
 }
@@ -50,6 +56,8 @@ export function decodeInventory(text: string): Inventory {
     entries,
     left: new Set(stored.left),
     deletions: stored.deletions,
+    hooks: readHooks(stored.hooks ?? {}) ?? new Map(),
+    farewell: stored.farewell ?? [],
   };
 }
 
@@ -71,7 +79,9 @@ function parse(text: string): Stored {
     stored.objects.every((line) => typeof line === "string" && line.split("/").length === 4) &&
     Array.isArray(stored.left) &&
     stored.left.every((key) => typeof key === "string") &&
-    Array.isArray(stored.deletions);
+    Array.isArray(stored.deletions) &&
+    readHooks(stored.hooks ?? {}) !== undefined &&
+    Array.isArray(stored.farewell ?? []);
   if (!whole) throw unreadable("a field is missing or of another type");
   return stored as Stored;
 }

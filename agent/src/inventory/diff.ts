@@ -1,5 +1,6 @@
 import type { Instant } from "@capstan/proto";
 import { objectKey } from "@capstan/proto";
+import type { HookRecord } from "./hooks.ts";
 import type { Inventory } from "./model.ts";
 import type { ObjectAddress } from "./object.ts";
 
@@ -16,6 +17,17 @@ export function union(inventory: Inventory, intended: Iterable<ObjectAddress>): 
     changed = true;
   }
   return changed ? { ...inventory, entries } : inventory;
+}
+
+/** The inventory with other records of hooks: `undefined` forgets one. */
+export function withHooks(inventory: Inventory, changes: ReadonlyMap<string, HookRecord | undefined>): Inventory {
+  if (changes.size === 0) return inventory;
+  const hooks = new Map(inventory.hooks);
+  for (const [id, record] of changes) {
+    if (record === undefined) hooks.delete(id);
+    else hooks.set(id, record);
+  }
+  return { ...inventory, hooks };
 }
 
 /** What the target owns and its bundle no longer names, in the inventory's order. */

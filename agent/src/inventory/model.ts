@@ -3,7 +3,8 @@
  * nothing that was written is ever forgotten, and nothing is pruned that was not ours.
  */
 import type { Instant, TargetKey } from "@capstan/proto";
-import type { ObjectAddress } from "./object.ts";
+import type { HookRecord } from "./hooks.ts";
+import type { KubeObject, ObjectAddress } from "./object.ts";
 
 /** Deletions that one pass confirmed; kept for the rolling window of the deletion guard. */
 export interface DeletionRecord {
@@ -32,9 +33,14 @@ export interface Inventory {
    */
   readonly left: ReadonlySet<string>;
   readonly deletions: readonly DeletionRecord[];
+  /** The last try of each hook, by its id; hooks are no entries: nothing prunes them and their health does not count. */
+  readonly hooks: ReadonlyMap<string, HookRecord>;
+  /** Manifests of the hooks that run when the target leaves: by then its bundle may be gone. */
+  readonly farewell: readonly KubeObject[];
 }
 
 /** The inventory of a target that has never been applied. */
 export function emptyInventory(target: TargetKey): Inventory {
-  return { target, generation: 0, digest: "", applied: false, entries: new Map(), left: new Set(), deletions: [] };
+  const nothing = { entries: new Map(), left: new Set<string>(), deletions: [], hooks: new Map(), farewell: [] };
+  return { target, generation: 0, digest: "", applied: false, ...nothing };
 }

@@ -1,6 +1,6 @@
 import { type Digest, Fault, limits } from "@capstan/proto";
 import type { DesiredTarget } from "@capstan/proto/desired";
-import { hookOf } from "../apply/options.ts";
+import { hookOf } from "../apply/hooks.ts";
 import { type KubeObject, kindOf } from "../inventory/object.ts";
 import { definedKind, notPermitted } from "./limits.ts";
 import type { Applier, Bundles } from "./port.ts";
@@ -19,7 +19,8 @@ export async function* objectsOf(bundles: Pick<Bundles, "lines">, gzip: Uint8Arr
 function parseObject(line: string, number: number): KubeObject {
   try {
     const object = JSON.parse(line) as KubeObject;
-    if (typeof object.kind === "string" && typeof object.metadata.name === "string") return object;
+    const { name, generateName } = object.metadata;
+    if (typeof object.kind === "string" && typeof (name ?? generateName) === "string") return object;
   } catch {
     // The line itself may hold secret values: only its number is told.
   }

@@ -29,6 +29,8 @@ function inventory(generation: number, applied = true): Inventory {
     entries: new Map(),
     left: new Set(),
     deletions: [],
+    hooks: new Map(),
+    farewell: [],
   };
 }
 

@@ -16,13 +16,15 @@ export interface Live {
   failure: Failure | undefined;
   /** The last attempt that went well. */
   wentWell: string;
+  /** A wave or a hook is waited for: any change of health is worth a look. */
+  waits: boolean;
   /** What is to be looked at again by itself: damped corrections, and drift that a window shields. */
   recheck: { readonly objects: ReadonlySet<string>; readonly at: Instant } | undefined;
 }
 
 /** Before anything is known of a target. */
 export function newLive(key: TargetKey): Live {
-  const none = { failure: undefined, wentWell: "", recheck: undefined };
+  const none = { failure: undefined, wentWell: "", waits: false, recheck: undefined };
   return { status: blankStatus(key), looked: "", suspects: new Set(), attempts: 0, ...none };
 }
 

@@ -1,3 +1,4 @@
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Fault, type TargetKey, targetKey } from "@capstan/proto";
 import {
   type DeletionGuard,
@@ -5,6 +6,7 @@ import {
   FailurePolicy,
   type IgnoreDifference,
   Removal,
+  type Retry,
   type Tombstone,
   Mode as WireMode,
 } from "@capstan/proto/desired";
@@ -12,6 +14,8 @@ import {
   type ApplyPolicy,
   type DeletionLimits,
   defaultDeletionLimits,
+  defaultHookRetry,
+  type HookRetry,
   type Mode,
   type RemovalInput,
   type ServiceAccount,
@@ -69,6 +73,7 @@ export function policyOf(target: DesiredTarget, clusterMode: WireMode): ApplyPol
     ignore: ignored ?? [],
     respectIgnored: options.has("RespectIgnoreDifferences=true"),
     limits: limitsOf(policy?.deletionGuard),
+    ...(policy?.retry === undefined ? {} : { hookRetry: hookRetryOf(policy.retry) }),
     approved: new Set(),
   };
 }
@@ -101,6 +106,13 @@ export function pointerOfJq(path: string): string | undefined {
   return names.length === 0
     ? undefined
     : names.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+/** Retries of a failed hook are those of the sync. */
+function hookRetryOf({ limit, duration, factor, maxDuration }: Retry): HookRetry {
+  const firstMs = duration === undefined ? defaultHookRetry.firstMs : durationMs(duration);
+  const longestMs = maxDuration === undefined ? defaultHookRetry.longestMs : durationMs(maxDuration);
+  return { limit, firstMs, factor: factor > 0 ? factor : defaultHookRetry.factor, longestMs };
 }
 
 function propagationOf(options: ReadonlySet<string>): ApplyPolicy["propagation"] {

@@ -177,6 +177,28 @@ describe("the keeper of targets", () => {
     await world.stop();
   });
 
+  it("names what a sync waits for, goes on when health changes, and tells of hooks", async () => {
+    const world = new World();
+    const ref = { group: "batch", kind: "Job", namespace: "ns", name: "j" };
+    const hooks = [{ ref, id: "PreSync batch/Job/ns/j", state: "succeeded" as const, message: "" }];
+    world.ends = { phase: "Pending", waits: "wave 0: Deployment ns/web is Progressing", hooks };
+    await world.want([world.target("one", 1)]);
+    assert.equal(world.phase, "Applying");
+    assert.equal(world.statuses.get(shop)?.problem?.code, "not-now");
+    assert.match(world.statuses.get(shop)?.problem?.message ?? "", /it waits: wave 0: Deployment ns\/web/);
+    assert.deepEqual(world.events, ["HookSucceeded"]);
+    assert.equal(world.applied[0]?.run, "1");
+    world.ends = {};
+    world.inventories.set(shop, { ...emptyInventory(shop), generation: 1 });
+    world.targets.health(shop, world.healthOf(shop));
+    await world.clock.advance(1);
+    assert.equal(world.phase, "Done");
+    assert.equal(world.statuses.get(shop)?.problem, undefined);
+    await world.want([world.target("one", 1, { operation: { id: "op", sync: true } })]);
+    assert.equal(world.applied.at(-1)?.run, "1.op");
+    await world.stop();
+  });
+
   it("looks once at everything after a restart, and then at what is suspected", async () => {
     const world = new World();
     const one = world.target("one", 1);

@@ -6,6 +6,7 @@ import type { TargetStatus } from "../report/model.ts";
 import { withSince } from "../report/problems.ts";
 import { objectsOf, permitted, runsHooks } from "./bundle.ts";
 import { decide, type Work } from "./decide.ts";
+import { healEvents, hookEvents } from "./events.ts";
 import { heldInRemoval, hooksHaveRun, notNamed, olderTombstone } from "./kept.ts";
 import { type Live, lookAgain, newLive, outcomesOf, suspectDue } from "./live.ts";
 import { type Wanted, wantsNothing } from "./model.ts";
@@ -13,9 +14,11 @@ import { checkPolicy, modeOf, policyOf, removalOf } from "./policy.ts";
 import type { TargetsPorts } from "./port.ts";
 import { afterFailure, attemptOf, givenUp, ownBackoff, waitsUntil } from "./retry.ts";
 import { rollBackAt } from "./rollback.ts";
-import { described, phaseAfter, withHealth, withResult } from "./status.ts";
+import { described, phaseAfter, waitsFault, withHealth, withResult } from "./status.ts";
 
 const observeAgainMs = 300_000;
+/** What is waited for is told by the watch; this is for what no watch tells. */
+const pendingBackoff = { base: 500, factor: 1.6, cap: 15_000 } as const;
 const removalStepMs = { base: 1_000, factor: 1.5, cap: 30_000 } as const;
 
 /**
@@ -68,7 +71,7 @@ export class Targets {
     if (live === undefined) return;
     const settling = live.status.phase === "Settling";
     this.#show(live, withHealth(live.status, health, this.#ports.clock.now()));
-    if (settling && health.status === "Healthy") this.#loop.add(target);
+    if (live.waits || (settling && health.status === "Healthy")) this.#loop.add(target);
   }
 
   /** Runs until the signal aborts. What is owned already is followed from the start. */
@@ -142,6 +145,7 @@ export class Targets {
     const until = waitsUntil(live.failure, { attempt, policy, now: clock.now() });
     if (until !== undefined) return until === "never" ? done : again(until - clock.now());
     const result = await this.#apply(key, target, work, signal);
+    if (result.phase === "Pending") return this.#after(key, target, result);
     if (result.phase !== "Failed") {
       live.failure = undefined;
       live.wentWell = attempt;
@@ -177,7 +181,9 @@ export class Targets {
     this.#show(live, { ...live.status, phase: "Applying", problem: undefined, rolledBackFrom: "" });
     const plain = this.#input(key, target, gzip);
     const approved = new Set(work.operation === undefined ? [] : target.operation?.approvedPrune);
-    const input = { ...plain, policy: { ...plain.policy, approved }, digest, again: work.again };
+    // Hooks run once a generation, and once for each operation; not for some objects alone, as in Argo CD.
+    const run = { run: `${target.generation}${work.operation === undefined ? "" : `.${work.operation}`}` };
+    const input = { ...plain, policy: { ...plain.policy, approved }, digest, again: work.again, ...run };
     const result = await this.#pass(live, work.only === undefined ? input : { ...input, only: work.only }, signal);
     if (work.operation !== undefined && result.phase !== "Failed" && result.phase !== "Pending") {
       await memories.set(key, { ...memories.get(key), operation: work.operation });
@@ -207,21 +213,11 @@ export class Targets {
     if (work.closed !== undefined && plain.policy.selfHeal)
       lookAgain(live, outcomesOf(result, "different"), work.closed);
     if (!back && work.only === undefined && result.phase !== "Failed") live.wentWell = attemptOf(target);
-    if (!again) this.#healed(key, result);
-    else if (result.phase !== "Failed") {
+    for (const event of again ? [] : healEvents(key, result)) this.#ports.sink.event(event);
+    if (again && result.phase !== "Failed") {
       await memories.set(key, { ...memories.get(key), rolledBack: { ...rolledBack, done: true } });
     }
     return this.#after(key, target, result);
-  }
-
-  #healed(key: TargetKey, { counts }: ApplyResult): void {
-    const healed = counts.configured + counts.created;
-    if (healed === 0) return;
-    this.#ports.sink.event({
-      reason: "SelfHealed",
-      message: `put ${healed} objects back as they should be`,
-      target: key,
-    });
   }
 
   #input(key: TargetKey, target: DesiredTarget, gzip: Uint8Array): Omit<ApplyInput, "digest"> {
@@ -249,6 +245,8 @@ export class Targets {
     const observing = input.policy.mode === "Observe";
     const phase = phaseAfter(result, { observing, back });
     const seen = withResult(live.status, result, input.only);
+    live.waits = result.phase === "Pending" && result.waits !== undefined;
+    for (const event of hookEvents(input.target, result.hooks)) this.#ports.sink.event(event);
     const settled = wasDone && phase === "Settling" ? "Done" : phase;
     const wrote = result.phase !== "Failed" && input.only === undefined;
     const next = {
@@ -265,7 +263,8 @@ export class Targets {
     const live = this.#of(key);
     if (result.phase === "Failed" || result.phase === "Pending") {
       for (const fault of result.errors.slice(0, 1)) this.#ports.fault(key, fault);
-      return again(Math.max(200, backoffDelay(ownBackoff, live.attempts++, this.#ports.chance)));
+      const backoff = result.phase === "Failed" ? ownBackoff : pendingBackoff;
+      return again(Math.max(200, backoffDelay(backoff, live.attempts++, this.#ports.chance)));
     }
     live.attempts = 0;
     if (live.status.phase === "Observed") return again(observeAgainMs);
@@ -326,8 +325,9 @@ export class Targets {
     const { problem } = live.status.phase === "Removing" ? live.status : { problem: undefined };
     this.#show(live, { ...live.status, generation: tombstone.generation, phase: "Removing", problem });
     const result = await applier.remove(removalOf(tombstone), signal);
+    for (const event of hookEvents(key, result.hooks)) sink.event(event);
     if (!result.done) {
-      this.#show(live, { ...live.status, problem: result.errors[0] ?? heldInRemoval(result) });
+      this.#show(live, { ...live.status, problem: result.errors[0] ?? heldInRemoval(result) ?? waitsFault(result) });
       return again(Math.max(500, backoffDelay(removalStepMs, live.attempts++, this.#ports.chance)));
     }
     following.untrack(key);

@@ -1,4 +1,4 @@
-import { type Fault, type Instant, objectKey, type TargetKey } from "@capstan/proto";
+import { Fault, type Instant, objectKey, type TargetKey } from "@capstan/proto";
 import type { DesiredTarget } from "@capstan/proto/desired";
 import type { ApplyResult, Mode, ObjectOutcome } from "../apply/model.ts";
 import type { TargetMemory } from "../cache/model.ts";
@@ -66,7 +66,7 @@ export function withResult(
     ...status,
     counts: only === undefined || status.counts === undefined ? result.counts : status.counts,
     findings,
-    problem: ownProblem(result),
+    problem: ownProblem(result) ?? waitsFault(result),
   };
 }
 
@@ -78,6 +78,12 @@ function isFinding({ action, fault }: ObjectOutcome): boolean {
 /** A fault of the pass itself, which no object's finding tells. */
 function ownProblem(result: ApplyResult): Fault | undefined {
   return result.errors.find((fault) => !result.outcomes.some((outcome) => outcome.fault === fault));
+}
+
+/** For what a sync or a removal waits by itself, as a person reads it; undefined: for nothing. */
+export function waitsFault({ waits }: { readonly waits?: string }): Fault | undefined {
+  if (waits === undefined) return undefined;
+  return new Fault("not-now", { message: `it waits: ${waits}.`, next: "It goes on by itself when that is so." });
 }
 
 /** The phase that a pass leaves a target in. */

@@ -1,6 +1,6 @@
 import { type Digest, Fault, type ObjectRef, objectKey, objectText, whereText } from "@capstan/proto";
 import { canonicalJson } from "../yaml/canonical.ts";
-import { placeOf, withoutServerFields } from "./manifest.ts";
+import { hasName, placeOf, withoutServerFields } from "./manifest.ts";
 import type { Bundle, Manifest, RenderLimits } from "./model.ts";
 import { compareObjects } from "./order.ts";
 
@@ -18,7 +18,8 @@ export function makeBundle(sources: readonly (readonly Manifest[])[], sha256: Sh
     const ofThisSource = new Map<string, Manifest>();
     for (const manifest of manifests) {
       const { ref } = manifest;
-      const key = objectKey(ref);
+      // Hooks whose name is made for each run may share its beginning.
+      const key = hasName(manifest) ? objectKey(ref) : `${objectKey(ref)}#${chosen.size}`;
       const twin = ofThisSource.get(key);
       if (twin !== undefined) throw twice(ref, twin, manifest);
       if (chosen.has(key)) warnings.push(`${objectText(ref)} is in more than one source; the last one wins.`);

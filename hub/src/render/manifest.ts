@@ -23,20 +23,29 @@ function refOf(manifest: Unnamed): ObjectRef {
   const kind = requireText(manifest, value["kind"], "kind");
   const metadata = value["metadata"];
   if (!isObject(metadata)) throw bad(manifest, `expected metadata of ${kind}, found none`, "metadata");
-  if (typeof metadata["name"] !== "string" && typeof metadata["generateName"] === "string") {
+  const prefix = metadata["generateName"];
+  const unnamed = typeof metadata["name"] !== "string" && typeof prefix === "string" && prefix !== "";
+  if (unnamed && !isHook(metadata)) {
     throw bad(
       manifest,
       `expected metadata.name of ${kind}, found generateName, which would make a new object each time`,
       "metadata.name",
     );
   }
-  const name = requireText(manifest, metadata["name"], "metadata.name", kind);
+  const name = unnamed ? prefix : requireText(manifest, metadata["name"], "metadata.name", kind);
   const namespace = metadata["namespace"];
   if (namespace !== undefined && namespace !== null && typeof namespace !== "string") {
     throw bad(manifest, `expected a text as namespace of ${kind} ${name}`, "metadata.namespace");
   }
   const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
   return { group, kind, namespace: namespace ?? "", name };
+}
+
+/** Hooks alone may leave their name to the agent, which makes one for each run. */
+function isHook(metadata: JsonObject): boolean {
+  const annotations = metadata["annotations"];
+  if (!isObject(annotations)) return false;
+  return annotations["argocd.argoproj.io/hook"] !== undefined || annotations["helm.sh/hook"] !== undefined;
 }
 
 const serverFields = ["managedFields", "uid", "resourceVersion", "creationTimestamp"];
@@ -77,6 +86,11 @@ function bad(manifest: Unnamed, message: string, field?: string): Fault {
     where: { ...placeOf(manifest), ...(field === undefined ? {} : { field }) },
     next: "Correct the manifest, or keep files that are no manifests out of the source's path.",
   });
+}
+
+/** Whether a manifest names its object; a hook may name only the beginning of it. */
+export function hasName({ value }: Pick<Manifest, "value">): boolean {
+  return isObject(value["metadata"]) && typeof value["metadata"]["name"] === "string";
 }
 
 /** Where a manifest stands, for faults. */

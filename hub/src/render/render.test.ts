@@ -103,6 +103,9 @@ kind: Kustomization
       code(() => bundleOf("{apiVersion: v1, kind: Job, metadata: {generateName: x-}}")),
       /^bad-manifest .*generateName/,
     );
+    const hook =
+      "{apiVersion: v1, kind: Job, metadata: {generateName: x-, annotations: {argocd.argoproj.io/hook: Sync}}}";
+    assert.equal(bundleOf(`${hook}\n---\n${hook}`).objects.length, 2, "a hook's name may be made by the agent");
     assert.match(
       code(() => bundleOf("- a")),
       /^bad-manifest expected an object/,

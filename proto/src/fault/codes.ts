@@ -60,6 +60,7 @@ export const faultTable = {
   "cluster-refused": { status: "FAILED_PRECONDITION", retryable: false },
   "object-conflict": { status: "ABORTED", retryable: false },
   "object-owned": { status: "FAILED_PRECONDITION", retryable: false },
+  "hook-failed": { status: "FAILED_PRECONDITION", retryable: false },
   "kind-not-served": { status: "FAILED_PRECONDITION", retryable: true },
   cancelled: { status: "CANCELLED", retryable: true },
   timeout: { status: "DEADLINE_EXCEEDED", retryable: true },

@@ -104,6 +104,31 @@ export class KubeCluster implements Cluster {
     await this.#send({ method: "PATCH", path, body, contentType: "application/merge-patch+json" }, asked, signal);
   }
 
+  async dropFinalizer(
+    as: ServiceAccount,
+    address: ObjectAddress,
+    which: { readonly uid: string; readonly finalizer: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const asked: Asked = { verb: "change", address, as };
+    for (let tried = 1; ; tried++) {
+      const live = await this.#get({ ...asked, verb: "read" }, metadataOnly, signal);
+      const { uid, resourceVersion, finalizers = [] } = live?.metadata ?? {};
+      if (uid !== which.uid || !finalizers.includes(which.finalizer)) return;
+      const left = finalizers.filter((one) => one !== which.finalizer);
+      const body = { metadata: { uid, resourceVersion, finalizers: left } };
+      try {
+        const path = `${await this.#path(asked, signal)}?fieldManager=${fieldManager}`;
+        await this.#send({ method: "PATCH", path, body, contentType: "application/merge-patch+json" }, asked, signal);
+        return;
+      } catch (thrown) {
+        const fault = Fault.from(thrown);
+        if (fault.code === "not-found") return;
+        if (fault.code !== "conflict" || tried >= 4) throw fault;
+      }
+    }
+  }
+
   /** A delete was accepted: is the object gone by now, or does something hold it? */
   async #confirm(asked: Asked, uid: string, signal: AbortSignal): Promise<DeleteOutcome> {
     const left = await this.#get({ ...asked, verb: "read" }, metadataOnly, signal);

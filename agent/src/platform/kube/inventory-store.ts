@@ -57,7 +57,9 @@ export class KubeInventoryStore implements InventoryStore {
 
   async targets(signal: AbortSignal): Promise<readonly TargetKey[]> {
     await this.#load(signal);
-    return [...this.#inventories.values()].filter((one) => one.entries.size > 0).map((one) => one.target);
+    return [...this.#inventories.values()]
+      .filter((one) => one.entries.size + one.hooks.size > 0)
+      .map((one) => one.target);
   }
 
   async holders(namespace: string, signal: AbortSignal): Promise<readonly TargetKey[]> {
