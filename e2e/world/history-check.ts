@@ -18,13 +18,15 @@ export type DeletionCause =
 export type HistoryEvent =
   | { readonly kind: "commit"; readonly sha: string }
   | { readonly kind: "fault"; readonly name: string; readonly phase: "begin" | "end" }
-  /** A desired state that was signed for a cluster: all it says of targets, objects and removals. */
+  /** What a bundle holds, as keys of objects without a namespace where it leaves that to its target. */
+  | { readonly kind: "bundle"; readonly digest: string; readonly objects: readonly string[] }
+  /** A desired state that was signed for a cluster: all it says of targets and removals. */
   | {
       readonly kind: "desired";
       readonly cluster: string;
       readonly revision: number;
       readonly epoch: number;
-      readonly targets: readonly (TargetState & { readonly prune: boolean; readonly objects?: readonly string[] })[];
+      readonly targets: readonly (TargetState & { readonly prune: boolean })[];
       readonly tombstones: readonly { readonly target: string; readonly keep: boolean }[];
     }
   /** An agent took a desired state as its own. */
@@ -34,15 +36,18 @@ export type HistoryEvent =
       readonly revision: number;
       readonly targets: readonly TargetState[];
     }
-  /** A hub wrote a key, or tried to; `accepted` is the server's answer. */
+  /** A hub's connection began to lead: `epoch` is the sequence of the lease write with which the term began. */
+  | { readonly kind: "leads"; readonly writer: string; readonly hub: string; readonly epoch: number }
+  /** A hub wrote a key, or tried to; `accepted` is the server's answer, `sequence` where it stands then, else 0. */
   | {
       readonly kind: "wrote";
-      readonly hub: string;
+      /** Of its connection. */
+      readonly writer: string;
       readonly key: string;
-      readonly epoch: number;
+      readonly sequence: number;
       readonly accepted: boolean;
     }
-  /** An object that was managed is gone. `object` is its key as `DesiredState` lists it. */
+  /** An object that was managed is gone. `object` is `APIVERSION/KIND NAMESPACE/NAME`. */
   | { readonly kind: "deleted"; readonly cluster: string; readonly object: string; readonly cause: DeletionCause };
 
 /** A broken promise: which, by which event (its index), and in words. */
@@ -58,12 +63,13 @@ export type Invariant =
   | "1-generation-never-back"
   | "1-one-content"
   | "2-deletion-explained"
-  | "7-epoch-never-back"
+  | "7-only-the-leader-writes"
   | "7-one-leader-an-epoch";
 
 /** All violations in a record, in its order. Pure: the same record gives the same answer, today or later. */
 export function checkHistory(events: readonly HistoryEvent[]): Violation[] {
-  const checks = [revisions(), generations(), contents(), deletions(), epochs(), leaders()];
+  const bundles = new Map(events.flatMap((event) => (event.kind === "bundle" ? [[event.digest, event] as const] : [])));
+  const checks = [revisions(), generations(), contents(), deletions(bundles), onlyLeaders(), leaders()];
   return events.flatMap((event, index) =>
     checks.flatMap(({ invariant, check }) => check(event).map((message) => ({ invariant, index, message }))),
   );
@@ -154,8 +160,10 @@ function contents(): Check {
   };
 }
 
+type Bundles = ReadonlyMap<string, HistoryEvent & { readonly kind: "bundle" }>;
+
 /** Absence never deletes: a deletion needs a signed tombstone, or a newer bundle that lacks the object and may prune. */
-function deletions(): Check {
+function deletions(bundles: Bundles): Check {
   const signed = new Map<string, (HistoryEvent & { readonly kind: "desired" })[]>();
   return {
     invariant: "2-deletion-explained",
@@ -163,7 +171,7 @@ function deletions(): Check {
       if (event.kind === "desired") signed.set(event.cluster, [...(signed.get(event.cluster) ?? []), event]);
       if (event.kind !== "deleted" || event.cause.kind === "person") return [];
       const states = signed.get(event.cluster) ?? [];
-      return explained(event.object, event.cause, states)
+      return explained(event, states, bundles)
         ? []
         : [`${event.cluster} lost ${event.object} (${event.cause.kind}) and nothing that was signed asked for it`];
     },
@@ -171,8 +179,9 @@ function deletions(): Check {
 }
 
 type Desired = HistoryEvent & { readonly kind: "desired" };
+type Deleted = HistoryEvent & { readonly kind: "deleted" };
 
-function explained(object: string, cause: DeletionCause, states: readonly Desired[]): boolean {
+function explained({ object, cause }: Deleted, states: readonly Desired[], bundles: Bundles): boolean {
   if (cause.kind === "tombstone") {
     return states.some((state) => state.tombstones.some((stone) => stone.target === cause.target && !stone.keep));
   }
@@ -183,22 +192,38 @@ function explained(object: string, cause: DeletionCause, states: readonly Desire
         one.target === cause.target &&
         one.generation === cause.generation &&
         one.prune &&
-        one.objects?.includes(object) !== true,
+        bundles.get(one.digest)?.objects.some((own) => isSame(own, object)) !== true,
     ),
   );
 }
 
-/** What the server accepts of a key never carries an older epoch than what it accepted before, of any key. */
-function epochs(): Check {
-  let highest = -1;
+/** A bundle may leave the namespace to its target. */
+function isSame(own: string, object: string): boolean {
+  const [kind, place = ""] = own.split(" ");
+  const [otherKind, otherPlace = ""] = object.split(" ");
+  return kind === otherKind && (place === otherPlace || (place.startsWith("/") && otherPlace.endsWith(place)));
+}
+
+/**
+ * What the server accepts behind the lease write that began a term is the new leader's. A store that was lost or set back
+ * counts its sequences anew; the hub then writes which store it is, and the terms of the old one are over.
+ */
+function onlyLeaders(): Check {
+  const terms = new Map<string, number>();
+  let newest = -1;
   return {
-    invariant: "7-epoch-never-back",
+    invariant: "7-only-the-leader-writes",
     check(event) {
+      if (event.kind === "leads") {
+        terms.set(event.writer, event.epoch);
+        newest = Math.max(newest, event.epoch);
+      }
       if (event.kind !== "wrote" || !event.accepted) return [];
-      const before = highest;
-      highest = Math.max(highest, event.epoch);
-      if (event.epoch >= before) return [];
-      return [`${event.key} was written by ${event.hub} in epoch ${event.epoch}, after epoch ${before} had begun`];
+      const own = terms.get(event.writer);
+      if (own === undefined) return []; // its lease was written before the record began
+      if (event.key === "lineage") newest = own;
+      if (own >= newest || event.sequence <= newest) return [];
+      return [`${event.key} was written by ${event.writer} of epoch ${own}, after epoch ${newest} had begun`];
     },
   };
 }
@@ -208,10 +233,12 @@ function leaders(): Check {
   return {
     invariant: "7-one-leader-an-epoch",
     check(event) {
-      if (event.kind !== "wrote" || !event.accepted) return [];
-      const before = leader.get(event.epoch) ?? event.hub;
-      leader.set(event.epoch, before);
-      return before === event.hub ? [] : [`epoch ${event.epoch} was written by ${before} and by ${event.hub}`];
+      if (event.kind === "wrote" && event.accepted && event.key === "lineage") leader.clear();
+      if (event.kind !== "leads") return [];
+      const { epoch, hub } = event;
+      const before = leader.get(epoch) ?? hub;
+      leader.set(epoch, before);
+      return before === hub ? [] : [`epoch ${epoch} is led by ${before} and by ${hub}`];
     },
   };
 }

@@ -10,7 +10,7 @@ const desired = (revision: number, generation: number, extra: object = {}): Hist
   cluster: "a",
   revision,
   epoch: 1,
-  targets: [{ ...web(generation), prune: true, objects: ["/ConfigMap/x/kept"], ...extra }],
+  targets: [{ ...web(generation), prune: true, ...extra }],
   tombstones: [],
 });
 const applied = (revision: number, generation: number, digest?: string): HistoryEvent => ({
@@ -19,18 +19,25 @@ const applied = (revision: number, generation: number, digest?: string): History
   revision,
   targets: [web(generation, digest)],
 });
-const wrote = (hub: string, epoch: number, accepted = true): HistoryEvent => ({
+const leads = (hub: string, epoch: number): HistoryEvent => ({ kind: "leads", writer: `${hub}'s`, hub, epoch });
+const wrote = (hub: string, sequence: number, key = "desired.a"): HistoryEvent => ({
   kind: "wrote",
-  hub,
-  key: "desired.a",
-  epoch,
-  accepted,
+  writer: `${hub}'s`,
+  key,
+  sequence,
+  accepted: sequence > 0,
 });
 const pruned = (object: string, generation: number): HistoryEvent => ({
   kind: "deleted",
   cluster: "a",
   object,
   cause: { kind: "prune", target: "argocd/web", generation },
+});
+/** What the bundle of a generation holds. */
+const bundle = (generation: number, ...objects: string[]): HistoryEvent => ({
+  kind: "bundle",
+  digest: `sha256:${generation}`,
+  objects,
 });
 const broken = (...events: HistoryEvent[]) => checkHistory(events).map((violation) => violation.invariant);
 
@@ -43,18 +50,22 @@ test("an honest history holds: growth, equal repeats, refused writes, explained 
     targets: [],
     tombstones: [{ target: "argocd/web", keep: false }],
   };
-  const gone = { kind: "deleted", cluster: "a", object: "/ConfigMap/x/kept" } as const;
+  const gone = { kind: "deleted", cluster: "a", object: "v1/ConfigMap x/kept" } as const;
   assert.deepEqual(
     broken(
       wrote("hub-1", 1),
+      leads("hub-1", 2),
+      wrote("hub-1", 3),
       desired(1, 1),
       applied(1, 1),
       desired(5, 5),
       applied(5, 5),
       applied(5, 5),
-      pruned("/ConfigMap/x/old", 5),
-      wrote("hub-2", 2),
-      wrote("hub-1", 1, false),
+      pruned("v1/ConfigMap x/old", 5),
+      leads("hub-2", 9),
+      wrote("hub-2", 10),
+      wrote("hub-1", 8),
+      wrote("hub-1", 0),
       stone,
       { ...gone, cause: { kind: "tombstone", target: "argocd/web" } },
       { ...gone, cause: { kind: "person" } },
@@ -76,9 +87,15 @@ test("one revision or one generation with two contents is found, also between wh
 });
 
 test("a deletion that nothing signed asked for is found", () => {
-  assert.deepEqual(broken(desired(1, 1), pruned("/ConfigMap/x/kept", 1)), ["2-deletion-explained"]);
-  assert.deepEqual(broken(desired(1, 1), pruned("/ConfigMap/x/old", 2)), ["2-deletion-explained"]);
-  assert.deepEqual(broken(desired(1, 1, { prune: false }), pruned("/ConfigMap/x/old", 1)), ["2-deletion-explained"]);
+  const kept = pruned("v1/ConfigMap x/kept", 1);
+  for (const held of ["v1/ConfigMap x/kept", "v1/ConfigMap /kept"]) {
+    assert.deepEqual(broken(desired(1, 1), kept, bundle(1, held)), ["2-deletion-explained"]);
+  }
+  for (const other of ["v1/ConfigMap y/kept", "v1/Secret /kept", "v1/ConfigMap /not-kept"]) {
+    assert.deepEqual(broken(desired(1, 1), kept, bundle(1, other)), []);
+  }
+  assert.deepEqual(broken(desired(1, 1), pruned("v1/ConfigMap x/old", 2)), ["2-deletion-explained"]);
+  assert.deepEqual(broken(desired(1, 1, { prune: false }), pruned("v1/ConfigMap x/old", 1)), ["2-deletion-explained"]);
   const cause = { kind: "tombstone", target: "argocd/web" } as const;
   const gone: HistoryEvent = { kind: "deleted", cluster: "a", object: "x", cause };
   assert.deepEqual(broken(desired(1, 1), gone), ["2-deletion-explained"]);
@@ -94,9 +111,19 @@ test("a deletion that nothing signed asked for is found", () => {
   assert.deepEqual(broken({ ...gone, cause: { kind: "unknown" } }), ["2-deletion-explained"]);
 });
 
-test("a stale leader's accepted write is found, and two leaders of one epoch", () => {
-  assert.deepEqual(broken(wrote("hub-1", 1), wrote("hub-2", 2), wrote("hub-1", 1)), ["7-epoch-never-back"]);
-  assert.deepEqual(broken(wrote("hub-1", 1), wrote("hub-2", 1)), ["7-one-leader-an-epoch"]);
+test("a stale leader's accepted write is found, whatever the key, and two leaders of one epoch", () => {
+  const both = [leads("hub-1", 1), leads("hub-2", 5)];
+  assert.deepEqual(broken(...both, wrote("hub-2", 6), wrote("hub-1", 7)), ["7-only-the-leader-writes"]);
+  assert.deepEqual(broken(...both, wrote("hub-1", 7, "status.a")), ["7-only-the-leader-writes"]);
+  assert.deepEqual(broken(...both, wrote("hub-1", 4), leads("hub-1", 9), wrote("hub-1", 10)), []);
+  assert.deepEqual(broken(leads("hub-1", 1), leads("hub-2", 1)), ["7-one-leader-an-epoch"]);
+});
+
+test("a store that was set back begins anew, and is fenced as any other", () => {
+  const anew = [leads("hub-1", 50), wrote("hub-1", 51), leads("hub-1", 20), wrote("hub-1", 21, "lineage")];
+  assert.deepEqual(broken(...anew, wrote("hub-1", 22)), []);
+  const later = [leads("hub-2", 30), wrote("hub-1", 31)];
+  assert.deepEqual(broken(...anew, ...later), ["7-only-the-leader-writes"]);
 });
 
 test("a run counts only with traffic before, during and after each fault", () => {

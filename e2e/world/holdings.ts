@@ -42,6 +42,19 @@ export async function readHolding(client: KubeClient, secret: KubeObject): Promi
   return { highWater, desired: runs.length === 0 ? undefined : openDesired(Buffer.concat(runs)) };
 }
 
+/** Which kinds the inventories in a Secret name, as `VERSION GROUP/KIND`; none where it holds no inventories. */
+export function inventoriesOf(secret: KubeObject): ReadonlySet<string> {
+  const kinds = new Set<string>();
+  if (secret.metadata.labels?.["capstan.dev/part"] !== "inventory") return kinds;
+  for (const value of Object.values((secret["data"] ?? {}) as Readonly<Record<string, string>>)) {
+    const text = gunzipSync(Buffer.from(value, "base64")).toString("utf8");
+    for (const object of (JSON.parse(text) as { readonly objects: readonly string[] }).objects) {
+      kinds.add(object.split("/").slice(0, 2).join("/"));
+    }
+  }
+  return kinds;
+}
+
 /** The content of a signed desired state; the signature is not checked. */
 export function openDesired(bytes: Uint8Array): DesiredState {
   const { payload, compression } = fromBinary(SignedDesiredStateSchema, bytes);

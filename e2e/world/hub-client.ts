@@ -15,6 +15,7 @@ import { ApplicationService } from "@capstan/proto/application";
 import { FleetService } from "@capstan/proto/fleet";
 import { RolloutService } from "@capstan/proto/rollout";
 import { SystemService } from "@capstan/proto/system";
+import { generous } from "@capstan/proto/testing";
 import { type CallOptions, Client, credentials, Metadata } from "@grpc/grpc-js";
 
 /** One method: a unary one answers once, a watch answers until its signal aborts. */
@@ -38,7 +39,7 @@ export async function adminCredential(dataDir: string): Promise<HubCredential> {
 }
 
 /** Milliseconds until a unary call gives up. */
-const patience = 10_000;
+const patience = generous(10_000);
 
 /** The people's API, typed, for assertions; it retries nothing. Errors are grpc-js' own, with `code` and `details`. */
 export class HubClient implements Disposable {

@@ -49,6 +49,8 @@ export interface KubeCall {
 export class KubeClient implements Disposable {
   readonly #access: KubeAccess;
   readonly #agent: HttpAgent | HttpsAgent;
+  /** Paths of all that was deleted through it: nobody else is to be blamed for that. */
+  readonly deleted = new Set<string>();
 
   constructor(access: KubeAccess, connections = 16) {
     this.#access = access;
@@ -121,6 +123,7 @@ export class KubeClient implements Disposable {
 
   /** Deletes what is at a path; gone already is fine. */
   async delete(path: string): Promise<void> {
+    this.deleted.add(path);
     const answer = await this.send("DELETE", path);
     if (answer.status !== 404) expectOk(answer, `DELETE ${path}`);
   }
