@@ -98,7 +98,8 @@ function repositories(world: World): RepositoryView[] {
   for (const { root } of world.documents.roots()) used.add(`${root.repoURL} ${root.revision}`);
   const views = new Map<string, RepositoryView>();
   for (const each of [...used].sort()) {
-    const [url = "", revision = ""] = each.split(" ");
+    const space = each.indexOf(" ");
+    const [url, revision] = [each.slice(0, space), each.slice(space + 1)];
     take(views, { url, revision }, world);
   }
   return [...views.values()];

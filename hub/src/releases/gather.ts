@@ -5,6 +5,8 @@ import type { ElementFault, GenerateResult, RejectedApplication } from "../gener
 import { type AllowedChanges, allowedChanges } from "../generators/policy.ts";
 import type { RenderRequest } from "../render/model.ts";
 import { parseStrategy, type Strategy } from "../rollout/strategy.ts";
+import type { Tree } from "../sources/model.ts";
+import { locationOf } from "../sources/repository.ts";
 import { local } from "../targets/destination.ts";
 import type { Candidate } from "../targets/model.ts";
 import { sourcesOf } from "./content.ts";
@@ -101,21 +103,26 @@ export function renderRequest(
   world: Pick<GatherWorld, "sources" | "need">,
 ): RenderRequest | undefined {
   const sources = sourcesOf(application).map((source) => {
-    const revision = world.need(source.repoURL, source.targetRevision ?? "HEAD");
-    const state = world.sources.current(source.repoURL, revision);
-    if (state === undefined)
-      throw world.sources.faultOf(source.repoURL, revision) ?? unfetched(source.repoURL, revision);
-    return { source, tree: world.sources.tree(source.repoURL, state.commit) };
+    return { source, tree: treeAt(locationOf(source), source.targetRevision ?? "HEAD", world) };
   });
   if (sources.length === 0) return undefined;
   return {
     sources,
+    dependency: (location, version) => treeAt(location, version, world),
     name: application.metadata.name,
     namespace: application.spec.destination.namespace ?? "",
     ...(cluster?.facts === undefined
       ? {}
       : { kubeVersion: cluster.facts.kubernetesVersion, apiVersions: cluster.facts.apiVersions }),
   };
+}
+
+/** The files of now. Throws the source's fault, also while it was not fetched yet. */
+function treeAt(location: string, wanted: string, world: Pick<GatherWorld, "sources" | "need">): Tree {
+  const revision = world.need(location, wanted);
+  const state = world.sources.current(location, revision);
+  if (state === undefined) throw world.sources.faultOf(location, revision) ?? unfetched(location, revision);
+  return world.sources.tree(location, state.commit);
 }
 
 /** An application without any source. */

@@ -4,6 +4,7 @@ import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
 import type { Condition } from "../generators/model.ts";
 import type { Strategy } from "../rollout/strategy.ts";
+import { locationOf } from "../sources/repository.ts";
 import type { HashText } from "../targets/content.ts";
 import { Destinations } from "../targets/destination.ts";
 import type { Target } from "../targets/model.ts";
@@ -224,14 +225,14 @@ class Reading {
     for (const { spec } of applications) {
       for (const source of spec.sources ?? (spec.source === undefined ? [] : [spec.source])) {
         try {
-          this.need(source.repoURL, source.targetRevision ?? "HEAD");
+          this.need(locationOf(source), source.targetRevision ?? "HEAD");
         } catch {
           // A URL or revision that cannot be read at all is the fault of its target, told there.
         }
       }
     }
     const unknown = [...this.#watches.keys()]
-      .map((key) => key.split(" ") as [string, string])
+      .map((key) => [key.slice(0, key.indexOf(" ")), key.slice(key.indexOf(" ") + 1)] as const)
       .filter(([url, revision]) => {
         return this.#sources.current(url, revision) === undefined && this.#sources.faultOf(url, revision) === undefined;
       });

@@ -12,7 +12,6 @@ import {
 import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
 import type { RenderRequest } from "../render/model.ts";
-import type { Cause } from "../rollout/model.ts";
 import type { Strategy } from "../rollout/strategy.ts";
 import type { RepositoryKey } from "../sources/model.ts";
 import type { HashText, StoredBundleRef } from "../targets/content.ts";
@@ -20,6 +19,7 @@ import { Destinations } from "../targets/destination.ts";
 import { laneIdentity, laneSource, nameLanes } from "../targets/lanes.ts";
 import { Bundles } from "./bundles.ts";
 import { type Sorted, sortCandidates } from "./candidates.ts";
+import { causeOf } from "./cause.ts";
 import { type ContentDefaults, targetContent } from "./content.ts";
 import { elementFault, type Gathered, gatherApplication, gatherSet, renderRequest, sourceless } from "./gather.ts";
 import { type Filled, groupLanes } from "./group.ts";
@@ -329,10 +329,7 @@ export class ReleasesReconciler {
         emptied: [...lanes, ...filledLanes(this.#states.get(pass.owner))],
         strategy: pass.strategy,
         cause: (lane) =>
-          this.#cause(
-            pass,
-            filled.find((each) => each.lane === lane),
-          ),
+          causeOf(pass.owner, filled.find((each) => each.lane === lane)?.target.application, this.#options.sources),
         hash: this.#options.hash,
       }),
       complete,
@@ -369,17 +366,6 @@ export class ReleasesReconciler {
 
   #request(application: Application, cluster: Cluster | undefined, pass: Pass): RenderRequest | undefined {
     return renderRequest(application, cluster, this.#world(pass.owner, pass.repositories));
-  }
-
-  #cause(pass: Pass, first: Filled | undefined): Cause & { readonly committedAt: number } {
-    const source = first === undefined ? undefined : laneSource(first.target.application);
-    const state =
-      source === undefined ? undefined : this.#options.sources.current(source.repoURL, source.targetRevision ?? "HEAD");
-    if (state === undefined) {
-      return { commit: "", author: "", subject: `${pass.owner} changed`, repository: "", committedAt: 0 };
-    }
-    const { commit, author, subject, committedAt } = state.info;
-    return { commit, author, subject, repository: source?.repoURL ?? "", committedAt };
   }
 
   #need(owner: string, repositories: Set<string>, [repoURL, revision]: readonly [string, string]): void {

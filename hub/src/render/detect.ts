@@ -7,11 +7,10 @@ export const kustomizationNames = ["kustomization.yaml", "kustomization.yml", "K
 
 /**
  * How the manifests of a source are made: by what the source says (`helm:`, `kustomize:`, `directory:`), else by the
- * files at its path. Throws `bad-input` where it says two things, `unsupported` for plugins and chart repositories.
+ * files at its path. Throws `bad-input` where it says two things, `unsupported` for plugins.
  */
 export function detectType(source: ApplicationSource, names: readonly string[]): SourceType {
   if (source.plugin !== undefined) throw unsupported("plugin", "Render with Helm or Kustomize, or commit the result.");
-  if (source.chart !== undefined) throw unsupported("chart", "Keep the chart in a Git repository.");
   if (source.directory?.jsonnet !== undefined && Object.keys(source.directory.jsonnet).length > 0) {
     throw unsupported("directory.jsonnet", "Commit what Jsonnet makes.");
   }
@@ -23,9 +22,18 @@ export function detectType(source: ApplicationSource, names: readonly string[]):
       where: { repository: source.repoURL },
     });
   }
+  if (source.chart !== undefined) return chart(source, first);
   if (first !== undefined) return first;
   if (names.includes("Chart.yaml")) return "helm";
   return kustomizationNames.some((name) => names.includes(name)) ? "kustomize" : "directory";
+}
+
+function chart({ repoURL }: ApplicationSource, said: SourceType | undefined): SourceType {
+  if (said === undefined || said === "helm") return "helm";
+  throw new Fault("bad-input", {
+    message: `expected helm in a source with a chart, found ${said}.`,
+    where: { repository: repoURL },
+  });
 }
 
 function isEmpty(value: object | undefined): boolean {

@@ -1,13 +1,12 @@
 import { Fault } from "@capstan/proto";
 import type { ApplicationSource, HelmSource } from "../documents/model.ts";
 import type { Tree, TreeEntry } from "../sources/model.ts";
-import { isWithin, joinPath, normalisePath, resolvePath } from "../sources/path.ts";
+import { joinPath, normalisePath, resolvePath } from "../sources/path.ts";
 import { canonicalJson } from "../yaml/canonical.ts";
-import { readYaml } from "../yaml/read.ts";
+import { planDependencies } from "./chart-dependencies.ts";
 import { link } from "./directory.ts";
 import { type BuildEnvironment, substitute } from "./environment.ts";
 import { globMatcher } from "./glob.ts";
-import { isObject } from "./manifest.ts";
 import type { RenderRequest } from "./model.ts";
 import { type PlannedFile, repositoryRoot, type SourcePlan } from "./plan.ts";
 import type { HelmSetting } from "./port.ts";
@@ -35,7 +34,10 @@ export async function planHelm(source: ApplicationSource, at: ChartPlace, reques
     if (entry.kind === "link" || entry.kind === "module") throw link(entry);
     files.set(joinPath(repositoryRoot, entry.path), { tree: at.tree, entry });
   }
-  await checkDependencies(at);
+  requireChart(at);
+  const chart = joinPath(repositoryRoot, at.path);
+  const dependencies = await planDependencies({ tree: at.tree, path: at.path, place: chart }, request.dependency);
+  for (const [place, file] of dependencies) files.set(place, file);
   const made = new Map<string, string>();
   const inline = helm.valuesObject === undefined ? (helm.values ?? "") : canonicalJson(helm.valuesObject);
   if (inline !== "") made.set(inlineValues, inline);
@@ -48,7 +50,7 @@ export async function planHelm(source: ApplicationSource, at: ChartPlace, reques
     files,
     made,
     warnings: warningsOf(helm),
-    chart: joinPath(repositoryRoot, at.path),
+    chart,
     releaseName: helm.releaseName ?? request.name,
     namespace: helm.namespace ?? request.namespace,
     ...(kubeVersion === undefined ? {} : { kubeVersion }),
@@ -135,31 +137,13 @@ async function matching(tree: Tree, path: string): Promise<readonly TreeEntry[]>
   return entries.filter((entry) => (deep || entry.path.split("/").length === depth) && matches(entry.path));
 }
 
-/** Every declared dependency must lie in `charts/`: nothing is fetched while rendering. */
-async function checkDependencies(at: ChartPlace): Promise<void> {
+function requireChart(at: ChartPlace): void {
   const file = joinPath(at.path, "Chart.yaml");
-  if (!at.entries.some((entry) => entry.path === file)) {
-    throw new Fault("path-not-found", {
-      message: `expected a Helm chart, found no Chart.yaml at ${at.path === "" ? "the root" : at.path}.`,
-      where: { repository: at.tree.repository.url, file },
-    });
-  }
-  const text = new TextDecoder().decode(await at.tree.read(file));
-  const chart = readYaml(text, { file })[0]?.value;
-  const dependencies = isObject(chart) && Array.isArray(chart["dependencies"]) ? chart["dependencies"] : [];
-  const vendored = joinPath(at.path, "charts");
-  for (const dependency of dependencies) {
-    const name = isObject(dependency) ? dependency["name"] : undefined;
-    if (typeof name !== "string") continue;
-    const there = at.entries.some(
-      (entry) => entry.path === `${vendored}/${name}/Chart.yaml` || isArchive(entry.path, vendored, name),
-    );
-    if (!there) throw notVendored(name, file);
-  }
-}
-
-function isArchive(path: string, vendored: string, name: string): boolean {
-  return isWithin(vendored, path) && path.startsWith(`${vendored}/${name}-`) && path.endsWith(".tgz");
+  if (at.entries.some((entry) => entry.path === file)) return;
+  throw new Fault("path-not-found", {
+    message: `expected a Helm chart, found no Chart.yaml at ${at.path === "" ? "the root" : at.path}.`,
+    where: { repository: at.tree.repository.url, file },
+  });
 }
 
 /** As Argo CD does: a comma is part of the value, unless it is escaped already or the value is a `{list}`. */
@@ -191,13 +175,5 @@ function unknownRef(written: string): Fault {
     message: `expected a source with the ref that ${JSON.stringify(written)} names, found none.`,
     where: { field: "helm.valueFiles" },
     next: "Add a source with this ref to spec.sources.",
-  });
-}
-
-function notVendored(name: string, file: string): Fault {
-  return new Fault("remote-refused", {
-    message: `the chart needs ${JSON.stringify(name)}, which is not in charts/; nothing is fetched while rendering.`,
-    where: { file },
-    next: "Run `helm dependency build` and commit charts/.",
   });
 }

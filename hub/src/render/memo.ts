@@ -12,6 +12,14 @@ interface Remembered {
   readonly key: RenderKey;
   /** One a source, in order. */
   readonly looks: readonly Looks[];
+  /** Commits of the charts that it depends on, by what they were asked for with. */
+  readonly dependencies: readonly Dependency[];
+}
+
+interface Dependency {
+  readonly location: string;
+  readonly version: string;
+  readonly commit: Tree["commit"];
 }
 
 /**
@@ -39,8 +47,16 @@ export class RenderKeys {
       return known.key;
     }
     const watched = request.sources.map(({ source, tree }) => ({ source, tree: new WatchedTree(tree) }));
-    const { key } = await prepareRender({ ...request, sources: watched }, this.#ports, signal);
-    this.#remembered.set(id, { key, looks: watched.map(({ tree }) => tree.looks) });
+    const dependencies: Dependency[] = [];
+    const { dependency: find } = request;
+    const dependency = (location: string, version: string) => {
+      const tree = (find as NonNullable<typeof find>)(location, version);
+      dependencies.push({ location, version, commit: tree.commit });
+      return tree;
+    };
+    const asked: RenderRequest = { ...request, sources: watched, ...(find === undefined ? {} : { dependency }) };
+    const { key } = await prepareRender(asked, this.#ports, signal);
+    this.#remembered.set(id, { key, looks: watched.map(({ tree }) => tree.looks), dependencies });
     for (const oldest of this.#remembered.keys()) {
       if (this.#remembered.size <= this.#most) break;
       this.#remembered.delete(oldest);
@@ -78,12 +94,23 @@ function describe(source: ApplicationSource, tree: Tree): Json {
 }
 
 async function isStillSo(known: Remembered, request: RenderRequest): Promise<boolean> {
+  // Each is asked for, so that it stays watched; one that is gone is the fault of the render.
+  if (!known.dependencies.every((each) => isSameChart(each, request))) return false;
   for (const [index, { tree }] of request.sources.entries()) {
     for (const [path, oid] of known.looks[index] ?? []) {
       if ((await idAt(tree, path)) !== oid) return false;
     }
   }
   return true;
+}
+
+function isSameChart({ location, version, commit }: Dependency, { dependency }: RenderRequest): boolean {
+  try {
+    return dependency?.(location, version).commit === commit;
+  } catch {
+    // Planning asks again, and tells.
+    return false;
+  }
 }
 
 async function idAt(tree: Tree, path: string): Promise<string> {

@@ -23,6 +23,11 @@ export interface RenderSource {
 export interface RenderRequest {
   /** In the application's order. A source with `ref` and without `path` gives value files only. */
   readonly sources: readonly RenderSource[];
+  /**
+   * The files of a chart that another one depends on, by location and version or range. Throws its repository's fault,
+   * also while it was not fetched yet. Absent where nothing may be fetched.
+   */
+  readonly dependency?: (location: string, version: string) => Tree;
   /** The application's name: Helm's release name where the source has none. */
   readonly name: string;
   /** The application's project, for sources that name `ARGOCD_APP_PROJECT_NAME`. */

@@ -1,5 +1,5 @@
 import { Fault } from "@capstan/proto";
-import type { TreeEntry } from "../sources/model.ts";
+import type { Tree, TreeEntry } from "../sources/model.ts";
 import { normalisePath } from "../sources/path.ts";
 import { makeBundle, type Sha256 } from "./bundle.ts";
 import { detectType } from "./detect.ts";
@@ -65,8 +65,9 @@ async function planSource(from: RenderSource, request: RenderRequest): Promise<S
   if (source.ref !== undefined && source.path === undefined && source.chart === undefined) return undefined;
   const where = { repository: tree.repository.url, revision: tree.commit };
   try {
-    const path = normalisePath(source.path ?? "");
-    const entries = await entriesAt(from, path);
+    // A chart is all that its repository gives.
+    const path = source.chart === undefined ? normalisePath(source.path ?? "") : "";
+    const entries = await entriesAt(tree, path);
     const names = entries
       .map((entry) => (path === "" ? entry.path : entry.path.slice(path.length + 1)))
       .filter((name) => !name.includes("/"));
@@ -85,12 +86,10 @@ async function planSource(from: RenderSource, request: RenderRequest): Promise<S
   }
 }
 
-async function entriesAt({ source, tree }: RenderSource, path: string): Promise<readonly TreeEntry[]> {
+async function entriesAt(tree: Tree, path: string): Promise<readonly TreeEntry[]> {
   const entry = await tree.entry(path);
   const entries = entry?.kind === "directory" ? await tree.below(path) : undefined;
   if (entries !== undefined && entries.length > 0) return entries;
-  // A chart repository has no path: `detectType` says what is wrong.
-  if (source.chart !== undefined) return [];
   const shown = path === "" ? "the repository's root" : path;
   if (entry === undefined) {
     throw new Fault("path-not-found", {

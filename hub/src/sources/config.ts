@@ -14,6 +14,10 @@ export const sourcesFragment = z.strictObject({
   credentials: z
     .array(z.strictObject({ prefix: z.string().min(1), username: z.string().min(1).optional(), secret }))
     .default([]),
+  /** Host names that chart repositories and registries may redirect to although they are private addresses. */
+  privateHosts: z.array(z.string().min(1)).default([]),
+  /** OCI registries, by host name, that are spoken to without TLS. */
+  plainRegistries: z.array(z.string().min(1)).default([]),
   /** Where pushes prove themselves; without it the webhook is closed. */
   webhookSecret: secret.optional(),
 });

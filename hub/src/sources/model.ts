@@ -7,16 +7,26 @@ import type { Branded, Fault, Instant } from "@capstan/proto";
 /** One repository whatever way its URL is written: scheme and host in lower case, no user, no `.git`, no `/` at the end. */
 export type RepositoryKey = Branded<"RepositoryKey">;
 
-/** A Git repository: how it is known, and how it is reached. Neither form ever holds a credential. */
+/** How a repository is reached: Git, an index of Helm charts over HTTP, or an OCI registry. */
+export type Transport = "git" | "charts" | "oci";
+
+/** A repository: how it is known, and how it is reached. No form ever holds a credential. */
 export interface Repository {
   readonly key: RepositoryKey;
-  /** `http:`, `https:` or `file:` URL to fetch from. */
+  /** To fetch from: `http:`, `https:` or `file:` for Git, `http:` or `https:` for charts, `oci:` for a registry. */
   readonly url: string;
+  readonly transport: Transport;
+  /** The chart's name; its own mirror each, whose tags are the versions. */
+  readonly chart?: string;
 }
 
-/** What a person may write as `targetRevision`. Names are tried as branch, then as tag, then as the start of a SHA. */
+/**
+ * What a person may write as `targetRevision`. Names are tried as branch, then as tag, then as the start of a SHA; ranges
+ * (`1.x`, `>=1.2 <2`) as the highest tag that they cover.
+ */
 export type Revision =
   | { readonly kind: "head" }
+  | { readonly kind: "range"; readonly range: string }
   | { readonly kind: "commit"; readonly sha: string }
   | { readonly kind: "ref"; readonly ref: string }
   | { readonly kind: "name"; readonly name: string };
@@ -41,6 +51,8 @@ export interface CommitInfo {
   readonly author: string;
   readonly subject: string;
   readonly committedAt: Instant;
+  /** What is wrong with it though it serves, as a version that was published anew with other content. */
+  readonly fault?: Fault;
 }
 
 /**

@@ -1,19 +1,21 @@
 import type { Instant } from "@capstan/proto";
 import type { Commit, CommitInfo, Credential, Repository, Revision, SourceState, Tree } from "./model.ts";
 
-/** One mirror of each repository's objects and refs. Translates whatever Git says into faults. */
+/** One mirror of each repository's objects and refs, and of each chart's versions. Translates whatever fails into faults. */
 export interface GitMirror {
   /**
    * Brings branches, tags and HEAD up to date; the first time it makes the mirror.
    * `repository-unreachable`, `repository-not-found`, `repository-auth`.
    */
   fetch(repository: Repository, credential: Credential | undefined, signal: AbortSignal): Promise<void>;
-  /** Fetches one commit that no branch or tag reaches, where the server allows it. `revision-not-found`. */
-  fetchCommit(
+  /**
+   * Fetches what the revision needs and `fetch` does not bring: a commit that no branch or tag reaches, where the server
+   * allows it, or a chart's version. `revision-not-found`, and those of `fetch`.
+   */
+  fetchRevision(
     repository: Repository,
-    sha: string,
-    credential: Credential | undefined,
-    signal: AbortSignal,
+    revision: Revision,
+    by: { readonly credential: Credential | undefined; readonly signal: AbortSignal },
   ): Promise<void>;
   /** The commit that the revision names in the mirror as it is now. `revision-not-found`. */
   resolve(repository: Repository, revision: Revision): Promise<CommitInfo>;

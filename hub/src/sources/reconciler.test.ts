@@ -5,6 +5,7 @@ import { Fault, systemClock } from "@capstan/proto";
 import { FakeClock, generous, seededChance } from "@capstan/proto/testing";
 import { openMirror } from "../platform/git/open.ts";
 import { GitHttpServer, scratch, TestRepository } from "../platform/git/testing.ts";
+import { HttpClient } from "../platform/http/client.ts";
 import { Spawner } from "../platform/render/spawner.ts";
 import type { Commit, CommitInfo, Credential, Repository, Revision } from "./model.ts";
 import type { GitMirror } from "./port.ts";
@@ -40,7 +41,7 @@ class FakeMirror implements GitMirror {
     await Promise.resolve();
   }
 
-  fetchCommit(): Promise<void> {
+  fetchRevision(): Promise<void> {
     return Promise.reject(new Fault("revision-not-found", { message: "no such commit." }));
   }
 
@@ -206,6 +207,8 @@ test("with real Git: a push is seen, an outage survived, a restart served from d
       path,
       clock: systemClock,
       runner: new Spawner(),
+      http: new HttpClient({ environment: {}, privateHosts: [] }),
+      plainRegistries: [],
     });
     assert.equal(backend, "git");
     const base = { secrets: { read: () => Promise.reject(new Error("none")) }, rules: [], schedule: defaultSchedule };

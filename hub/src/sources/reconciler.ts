@@ -201,9 +201,11 @@ export class SourcesReconciler implements Sources {
 
   async #resolve(repository: Repository, revision: string, watched: Watched, signal: AbortSignal): Promise<void> {
     try {
-      watched.info = await this.#find(repository, revision, signal);
+      const { fault, ...info } = await this.#find(repository, revision, signal);
+      watched.info = info;
       watched.asOf = this.#options.clock.now();
-      delete watched.fault;
+      if (fault === undefined) delete watched.fault;
+      else watched.fault = fault.at({ repository: repository.url, revision });
     } catch (thrown) {
       watched.fault = Fault.from(thrown).at({ repository: repository.url, revision });
     }
@@ -214,8 +216,9 @@ export class SourcesReconciler implements Sources {
     try {
       return await this.#options.mirror.resolve(repository, parsed);
     } catch (thrown) {
-      if (parsed.kind !== "commit" || Fault.from(thrown).code !== "revision-not-found") throw thrown;
-      await this.#options.mirror.fetchCommit(repository, parsed.sha, await this.#credential(repository), signal);
+      if (Fault.from(thrown).code !== "revision-not-found") throw thrown;
+      const credential = await this.#credential(repository);
+      await this.#options.mirror.fetchRevision(repository, parsed, { credential, signal });
       return await this.#options.mirror.resolve(repository, parsed);
     }
   }

@@ -58,11 +58,15 @@ suite("repositories", () => {
 suite("revisions", () => {
   test("are HEAD, a SHA, a full ref, or a name to be tried", () => {
     const sha = "a".repeat(40);
-    assert.deepEqual(candidates(parseRevision(undefined)), ["refs/capstan/HEAD"]);
-    assert.deepEqual(candidates(parseRevision(sha.toUpperCase())), [sha]);
-    assert.deepEqual(candidates(parseRevision("refs/tags/v1")), ["refs/tags/v1"]);
-    assert.deepEqual(candidates(parseRevision("abcdef12")), ["refs/heads/abcdef12", "refs/tags/abcdef12", "abcdef12"]);
-    assert.deepEqual(candidates(parseRevision("team/x")), ["refs/heads/team/x", "refs/tags/team/x"]);
+    assert.deepEqual(candidates(parseRevision(undefined), []), ["refs/capstan/HEAD"]);
+    assert.deepEqual(candidates(parseRevision(sha.toUpperCase()), []), [sha]);
+    assert.deepEqual(candidates(parseRevision("refs/tags/v1"), []), ["refs/tags/v1"]);
+    assert.deepEqual(candidates(parseRevision("abcdef12"), []), [
+      "refs/heads/abcdef12",
+      "refs/tags/abcdef12",
+      "abcdef12",
+    ]);
+    assert.deepEqual(candidates(parseRevision("team/x"), []), ["refs/heads/team/x", "refs/tags/team/x"]);
   });
 
   test("that could be options or expressions are refused", () => {

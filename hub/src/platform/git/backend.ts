@@ -1,4 +1,5 @@
-import type { Credential, Repository } from "../../sources/model.ts";
+import type { Fault } from "@capstan/proto";
+import type { Credential, Repository, Revision } from "../../sources/model.ts";
 
 /** An object of the database. */
 export interface GitObject {
@@ -16,6 +17,10 @@ export interface GitBackend {
   fetch(directory: string, fetching: Fetching): Promise<void>;
   /** An object by id, or the commit that a full ref name leads to (`peel`). Undefined where there is none. */
   object(directory: string, name: string, options: ReadOptions): Promise<GitObject | undefined>;
+  /** The names of all tags, without `refs/tags/`. */
+  tags(directory: string): Promise<readonly string[]>;
+  /** What is wrong with what a full ref name leads to, though it serves. */
+  doubt?(directory: string, name: string): Promise<Fault | undefined>;
   close(): Promise<void>;
 }
 
@@ -23,8 +28,8 @@ export interface GitBackend {
 export interface Fetching {
   readonly repository: Repository;
   readonly credential: Credential | undefined;
-  /** Only this commit, instead of all refs. */
-  readonly commit?: string;
+  /** Only what this needs and no other fetch brings: a commit that no branch reaches, a chart's version. */
+  readonly wanted?: Revision;
   readonly signal: AbortSignal;
 }
 

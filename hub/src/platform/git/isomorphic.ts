@@ -3,10 +3,13 @@ import { Fault } from "@capstan/proto";
 import git from "isomorphic-git";
 import http from "isomorphic-git/http/node";
 import type { Repository } from "../../sources/model.ts";
+import { revisionText } from "../../sources/revision.ts";
+import { authorization } from "../http/authorization.ts";
 import type { Fetching, GitBackend, GitObject, ReadOptions } from "./backend.ts";
 import { parseTag } from "./commit.ts";
 import { scrub } from "./git-fault.ts";
-import { authorization, secretsOf } from "./native.ts";
+import { secretsOf } from "./native.ts";
+import { tagsOf } from "./tags.ts";
 
 /** Git without the `git` command: HTTP and HTTPS only, packs held in memory. For small repositories. */
 export class IsomorphicGit implements GitBackend {
@@ -24,8 +27,8 @@ export class IsomorphicGit implements GitBackend {
       const headers: Record<string, string> =
         credential === undefined ? {} : { Authorization: authorization(credential) };
       const request = { ...base, http: bounded(signal), url: repository.url, headers, corsProxy: "" };
-      if (fetching.commit !== undefined) {
-        await git.fetch({ ...request, ref: fetching.commit, singleBranch: true, tags: false });
+      if (fetching.wanted !== undefined) {
+        await git.fetch({ ...request, ref: revisionText(fetching.wanted), singleBranch: true, tags: false });
       } else await this.#fetchRefs(request);
     } catch (thrown) {
       throw signal.aborted
@@ -51,6 +54,10 @@ export class IsomorphicGit implements GitBackend {
       if (codeOf(thrown) !== "NotFoundError" && codeOf(thrown) !== "AmbiguousError") throw Fault.from(thrown);
     }
     return undefined;
+  }
+
+  tags(directory: string): Promise<readonly string[]> {
+    return tagsOf(directory);
   }
 
   close(): Promise<void> {

@@ -238,11 +238,15 @@ suite("native Git", () => {
     await at.repository.git("update-ref", "-d", "refs/heads/gone");
     await at.mirror.fetch(at.remote, undefined, never);
     assert.equal((await faultOf(at.mirror.resolve(at.remote, parseRevision(lost)))).code, "revision-not-found");
-    await at.mirror.fetchCommit(at.remote, lost, undefined, never);
+    await at.mirror.fetchRevision(at.remote, parseRevision(lost), { credential: undefined, signal: never });
     assert.equal((await at.mirror.resolve(at.remote, parseRevision(lost))).commit, lost);
     const nobody = "0123456789012345678901234567890123456789";
     assert.equal(
-      (await faultOf(at.mirror.fetchCommit(at.remote, nobody, undefined, never))).code,
+      (
+        await faultOf(
+          at.mirror.fetchRevision(at.remote, parseRevision(nobody), { credential: undefined, signal: never }),
+        )
+      ).code,
       "revision-not-found",
     );
   });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Fault, type Instant } from "@capstan/proto";
 import type { Commit, CommitInfo, Credential, Repository, Revision, Tree } from "../../sources/model.ts";
 import type { GitMirror } from "../../sources/port.ts";
-import { candidates } from "../../sources/revision.ts";
+import { candidates, revisionText } from "../../sources/revision.ts";
 import type { GitBackend, GitObject } from "./backend.ts";
 import { parseCommit } from "./commit.ts";
 import { Lru } from "./lru.ts";
@@ -44,28 +44,36 @@ export class DiskMirror implements GitMirror {
     await writeFile(join(directory, "capstan-fetched"), String(this.#options.now()));
   }
 
-  async fetchCommit(
+  async fetchRevision(
     repository: Repository,
-    sha: string,
-    credential: Credential | undefined,
-    signal: AbortSignal,
+    revision: Revision,
+    { credential, signal }: { readonly credential: Credential | undefined; readonly signal: AbortSignal },
   ): Promise<void> {
+    // Branches and tags came with the fetch before.
+    if (repository.transport === "git" && revision.kind !== "commit") throw this.#noRevision(repository, revision);
     try {
-      await this.#options.backend.fetch(this.#directory(repository), { repository, credential, commit: sha, signal });
-    } catch (cause) {
-      throw this.#noRevision(repository, sha, cause);
+      const directory = this.#directory(repository);
+      await this.#options.backend.fetch(directory, { repository, credential, wanted: revision, signal });
+    } catch (thrown) {
+      throw repository.transport === "git" ? this.#noRevision(repository, revision, thrown) : thrown;
     }
   }
 
   async resolve(repository: Repository, revision: Revision): Promise<CommitInfo> {
+    const { backend } = this.#options;
     const directory = this.#directory(repository);
-    for (const name of candidates(revision)) {
-      const object = await this.#options.backend.object(directory, name, { peel: true, maxBytes: metadataBytes });
+    // A package has no HEAD: its newest version is meant.
+    const meant: Revision =
+      revision.kind === "head" && repository.transport !== "git" ? { kind: "range", range: "*" } : revision;
+    const tags = meant.kind === "range" ? await backend.tags(directory) : [];
+    for (const name of candidates(meant, tags)) {
+      const object = await backend.object(directory, name, { peel: true, maxBytes: metadataBytes });
       if (object?.bytes === undefined) continue;
       const { tree: _, ...info } = parseCommit(object.oid, object.bytes);
-      return info;
+      const fault = await backend.doubt?.(directory, name);
+      return fault === undefined ? info : { ...info, fault };
     }
-    throw this.#noRevision(repository, textOf(revision));
+    throw this.#noRevision(repository, revision);
   }
 
   async fetchedAt(repository: Repository): Promise<Instant> {
@@ -90,7 +98,7 @@ export class DiskMirror implements GitMirror {
     const object = (oid: string, maxBytes: number) => this.#object(directory, oid, maxBytes);
     const root = async () => {
       const found = await object(commit, metadataBytes);
-      if (found?.bytes === undefined) throw this.#noRevision(repository, commit);
+      if (found?.bytes === undefined) throw this.#noRevision(repository, { kind: "commit", sha: commit });
       return parseCommit(commit, found.bytes).tree;
     };
     const reader = { object, lines: (oid: string) => this.#linesOf(oid, object) };
@@ -123,25 +131,14 @@ export class DiskMirror implements GitMirror {
     return join(this.#options.directory, createHash("sha256").update(repository.key).digest("hex").slice(0, 32));
   }
 
-  #noRevision(repository: Repository, revision: string, cause?: unknown): Fault {
+  #noRevision(repository: Repository, wanted: Revision, cause?: unknown): Fault {
+    const revision = revisionText(wanted);
+    const kinds = wanted.kind === "range" ? "tag that is a version within" : "branch, tag or commit";
     return new Fault("revision-not-found", {
-      message: `the repository has no branch, tag or commit ${JSON.stringify(revision)}.`,
+      message: `the repository has no ${repository.transport === "git" ? kinds : "version"} ${JSON.stringify(revision)}.`,
       where: { repository: repository.url, revision },
       next: "Check targetRevision, or push it.",
       ...(cause === undefined ? {} : { cause }),
     });
-  }
-}
-
-function textOf(revision: Revision): string {
-  switch (revision.kind) {
-    case "head":
-      return "HEAD";
-    case "commit":
-      return revision.sha;
-    case "ref":
-      return revision.ref;
-    case "name":
-      return revision.name;
   }
 }

@@ -2,10 +2,13 @@ import { access, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path";
 import { Fault } from "@capstan/proto";
 import type { Credential } from "../../sources/model.ts";
+import { revisionText } from "../../sources/revision.ts";
+import { authorization } from "../http/authorization.ts";
 import type { Runner } from "../render/spawner.ts";
 import type { Fetching, GitBackend, GitObject, ReadOptions } from "./backend.ts";
 import { CatFile } from "./cat-file.ts";
 import { gitFault } from "./git-fault.ts";
+import { tagsOf } from "./tags.ts";
 
 /** Where the `git` command is, and what it may know. */
 export interface NativeGitOptions {
@@ -66,8 +69,9 @@ export class NativeGit implements GitBackend {
 
   async fetch(directory: string, fetching: Fetching): Promise<void> {
     await this.#configure();
-    if (fetching.commit !== undefined) {
-      await this.#fetchRefs(directory, fetching, [`+${fetching.commit}:refs/capstan/commits/${fetching.commit}`]);
+    if (fetching.wanted !== undefined) {
+      const sha = revisionText(fetching.wanted);
+      await this.#fetchRefs(directory, fetching, [`+${sha}:refs/capstan/commits/${sha}`]);
       return;
     }
     try {
@@ -85,6 +89,10 @@ export class NativeGit implements GitBackend {
       await this.#configure();
     }
     return await this.#reader(directory).ask(options.peel ? `${name}^{commit}` : name, options.maxBytes);
+  }
+
+  tags(directory: string): Promise<readonly string[]> {
+    return tagsOf(directory);
   }
 
   async close(): Promise<void> {
@@ -149,7 +157,7 @@ export class NativeGit implements GitBackend {
 
   async #fetchRefs(directory: string, fetching: Fetching, refs: readonly string[]): Promise<void> {
     const options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"];
-    if (fetching.commit === undefined) options.push("--prune");
+    if (fetching.wanted === undefined) options.push("--prune");
     const { url } = fetching.repository;
     await this.#run(
       ["--git-dir", directory, "fetch", ...options, "--no-recurse-submodules", "--end-of-options", url, ...refs],
@@ -200,13 +208,6 @@ export class NativeGit implements GitBackend {
     }
     return env;
   }
-}
-
-/** The value of an `Authorization` header. */
-export function authorization(credential: Credential): string {
-  return credential.kind === "bearer"
-    ? `Bearer ${credential.token}`
-    : `Basic ${Buffer.from(`${credential.username}:${credential.password}`).toString("base64")}`;
 }
 
 /** Every form in which the secret could appear in a text. */

@@ -4,6 +4,10 @@ import { join } from "node:path";
 import { type Clock, Fault } from "@capstan/proto";
 import type { SecretReader, SecretReference } from "../../sources/port.ts";
 import type { WebhookCrypto } from "../../sources/webhook.ts";
+import type { HttpClient } from "../http/client.ts";
+import { PackageBackend } from "../packages/backend.ts";
+import { ChartRepository } from "../packages/charts.ts";
+import { OciRegistry } from "../packages/registry.ts";
 import { findOnPath } from "../render/find.ts";
 import { type Runner, Spawner } from "../render/spawner.ts";
 import { IsomorphicGit } from "./isomorphic.ts";
@@ -19,16 +23,28 @@ export interface OpenMirrorOptions {
   readonly clock: Clock;
   /** Shared by all that start programs; by default one is made. */
   readonly runner?: Runner;
+  /** Asks chart repositories and registries. */
+  readonly http: HttpClient;
+  /** Registries, by host name, that are spoken to without TLS. */
+  readonly plainRegistries: readonly string[];
 }
 
-/** Mirrors by native Git where it is on PATH, else by isomorphic-git (HTTP and HTTPS only, slower on large repositories). */
+/**
+ * Mirrors by native Git where it is on PATH, else by isomorphic-git (HTTP and HTTPS only, slower on large repositories);
+ * and of charts and OCI artifacts.
+ */
 export async function openMirror(options: OpenMirrorOptions): Promise<{ mirror: DiskMirror; backend: string }> {
   const { runner = new Spawner().start() } = options;
   const git = await findOnPath("git", options.path);
   const home = join(options.directory, "home");
-  const backend =
+  const repositories =
     git === undefined ? new IsomorphicGit() : new NativeGit({ git, home, path: options.path, readers: 128, runner });
-  const { directory, clock } = options;
+  const { directory, clock, http } = options;
+  const plain = new Set(options.plainRegistries);
+  const backend = new PackageBackend(repositories, {
+    charts: new ChartRepository(http),
+    oci: new OciRegistry(http, (host) => plain.has(host)),
+  });
   const mirror = new DiskMirror({ directory, backend, limits: defaultTreeLimits, now: () => clock.now() });
   return { mirror, backend: backend.name };
 }

@@ -11,6 +11,7 @@ import { defaultRenderLimits } from "../../render/model.ts";
 import { prepareRender } from "../../render/render.ts";
 import { gunzip, gzip, sha256Digest, sha256Hex } from "../crypto/digests.ts";
 import { openMirror, secretReader } from "../git/open.ts";
+import { HttpClient } from "../http/client.ts";
 import { openTools } from "../render/open.ts";
 import type { Runner } from "../render/spawner.ts";
 
@@ -36,7 +37,10 @@ export async function openRepositories(
 ) {
   const { clock, environment, runner } = world;
   const directory = join(resolve(config.data), "git");
-  const { mirror, backend } = await openMirror({ directory, path: environment["PATH"] ?? "", clock, runner });
+  const { privateHosts, plainRegistries } = config.sources;
+  const http = new HttpClient({ environment, privateHosts });
+  const path = environment["PATH"] ?? "";
+  const { mirror, backend } = await openMirror({ directory, path, clock, runner, http, plainRegistries });
   return { mirror, backend, secrets: secretReader(environment) };
 }
 
