@@ -23,7 +23,7 @@ export const wiring: readonly string[] = [
 /** Houses by workspace. A new room is one line here, on the lowest floor that it needs. */
 export const houses: Readonly<Record<string, House>> = {
   proto: {
-    floors: { gen: 0, fault: 0, identity: 1, time: 1, wire: 2, loop: 2, "index.ts": 3, testing: 4 },
+    floors: { gen: 0, fault: 0, identity: 1, time: 1, wire: 2, loop: 2, health: 2, "index.ts": 3, testing: 4 },
     narrow: {},
   },
   hub: {

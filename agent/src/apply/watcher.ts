@@ -1,8 +1,8 @@
 import { type Clock, type Fault, type ObjectRef, objectKey, type TargetKey } from "@capstan/proto";
+import { isPlainKind, readHealth } from "@capstan/proto/verdict";
 import { fingerprint } from "../drift/fingerprint.ts";
 import { aggregateHealth, sameHealth } from "../health/aggregate.ts";
 import type { Health, TargetHealth } from "../health/model.ts";
-import { isPlainKind, readHealth } from "../health/read.ts";
 import { isOpen } from "../inventory/hooks.ts";
 import type { Inventory } from "../inventory/model.ts";
 import { addressOf, type KindRef, type KubeObject, type ObjectAddress } from "../inventory/object.ts";

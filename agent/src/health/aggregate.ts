@@ -1,8 +1,6 @@
 import { type ObjectRef, objectText } from "@capstan/proto";
-import type { Health, HealthStatus, TargetHealth } from "./model.ts";
-
-/** Best to worst, as Argo CD orders them. */
-const order: readonly HealthStatus[] = ["Healthy", "Suspended", "Progressing", "Missing", "Degraded", "Unknown"];
+import { type Health, healthOrder as order } from "@capstan/proto/verdict";
+import type { TargetHealth } from "./model.ts";
 
 /** A target's verdict: the worst of its objects', with the first object that has it. No objects: healthy. */
 export function aggregateHealth(objects: Iterable<readonly [ObjectRef, Health]>): TargetHealth {

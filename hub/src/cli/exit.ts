@@ -6,6 +6,7 @@ export const exit = {
   /** Of `diff` alone: there are differences. */
   differences: 1,
   failed: 2,
+  /** Also of `health`: something is still on its way. */
   held: 3,
   aborted: 4,
   deferredRemain: 5,

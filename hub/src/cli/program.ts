@@ -133,6 +133,6 @@ function collected(value: string, before: readonly string[] | undefined): readon
 }
 
 const exitHelp = `Names: a target is NAME, NAMESPACE/NAME or LANE -c CLUSTER; a lane is LANE, or SET:LANE where that is ambiguous.
-Exit codes: 0 done, 1 differences (diff), 2 failed, 3 held, 4 aborted, 5 deferred clusters remain,
+Exit codes: 0 done, 1 differences (diff), 2 failed, 3 held (health: progressing), 4 aborted, 5 deferred clusters remain,
 64 wrong usage, 69 hub unreachable, 77 not allowed.
 Environment: CAPSTAN_CONTEXT, CAPSTAN_HUB, CAPSTAN_DATA, CAPSTAN_CONFIG, NO_COLOR.`;

@@ -3,6 +3,7 @@ import { actingVerbs } from "./acting.ts";
 import { clusterVerbs } from "./clusters.ts";
 import { documentVerbs } from "./documents.ts";
 import { explainVerbs } from "./explain.ts";
+import { healthVerbs } from "./health.ts";
 import { inputVerbs } from "./inputs.ts";
 import { joiningVerbs } from "./joining.ts";
 import { lookingVerbs } from "./looking.ts";
@@ -18,6 +19,7 @@ export const verbs: readonly Verb[] = [
   ...statusVerbs,
   ...lookingVerbs,
   ...explainVerbs,
+  ...healthVerbs,
   ...documentVerbs,
   ...actingVerbs,
   ...rolloutVerbs,

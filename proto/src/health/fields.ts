@@ -1,8 +1,12 @@
-import { isMap } from "../drift/compare.ts";
-import type { KubeObject } from "../inventory/object.ts";
-import type { Health, HealthStatus } from "./model.ts";
+import type { Health, HealthStatus, Manifest } from "./model.ts";
 
-type Fields = Readonly<Record<string, unknown>>;
+/** A map of whatever an object holds. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Whether a value is a map (and no list). */
+export function isMap(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
 
 /** One entry of `status.conditions`. */
 export interface Condition {
@@ -43,13 +47,19 @@ export function textAt(holder: Fields, field: string): string {
   return typeof value === "string" ? value : "";
 }
 
+/** `True`, `False` or `Unknown`, also where somebody left out the quotes in a YAML file. */
+export function statusText(value: unknown): string {
+  if (typeof value === "boolean") return value ? "True" : "False";
+  return typeof value === "string" ? value : "";
+}
+
 /** All conditions of an object, in their order. */
-export function conditionsOf(object: KubeObject): readonly Condition[] {
-  return mapsAt(mapAt(object, "status"), "conditions").map((entry) => {
+export function conditionsOf(object: Manifest): readonly Condition[] {
+  return conditionFields(object).map((entry) => {
     const observed = entry["observedGeneration"];
     return {
       type: textAt(entry, "type"),
-      status: textAt(entry, "status"),
+      status: statusText(entry["status"]),
       reason: textAt(entry, "reason"),
       message: textAt(entry, "message"),
       observedGeneration: typeof observed === "number" ? observed : undefined,
@@ -58,19 +68,30 @@ export function conditionsOf(object: KubeObject): readonly Condition[] {
 }
 
 /** The condition of a type. */
-export function conditionOf(object: KubeObject, type: string): Condition | undefined {
+export function conditionOf(object: Manifest, type: string): Condition | undefined {
   return conditionsOf(object).find((condition) => condition.type === type);
-}
-
-/** Whether the controller has not seen the current generation yet. Unknown where either number is absent. */
-export function isBehind(object: KubeObject): boolean {
-  const { generation } = object.metadata;
-  const observed = mapAt(object, "status")["observedGeneration"];
-  return typeof generation === "number" && typeof observed === "number" && observed < generation;
 }
 
 /** `reason: message`, or what there is of them. */
 export function conditionText(condition: Condition): string {
   if (condition.message === "") return condition.reason;
   return condition.reason === "" ? condition.message : `${condition.reason}: ${condition.message}`;
+}
+
+/** All values at a path; `*` is every item of a list, or every value of a map. A step that is absent gives none. */
+export function valuesAt(holder: unknown, path: readonly string[]): readonly unknown[] {
+  let values: readonly unknown[] = [holder];
+  for (const step of path) {
+    values = values.flatMap((value): readonly unknown[] => {
+      if (step === "*") return Array.isArray(value) ? value : isMap(value) ? Object.values(value) : [];
+      const found = isMap(value) ? value[step] : undefined;
+      return found === undefined ? [] : [found];
+    });
+  }
+  return values;
+}
+
+/** The entries of `status.conditions` as they are. */
+export function conditionFields(object: Manifest): readonly Fields[] {
+  return mapsAt(mapAt(object, "status"), "conditions");
 }

@@ -1,11 +1,8 @@
-import type { KubeObject } from "../inventory/object.ts";
-import { conditionOf, mapAt, mapsAt, numberAt, textAt, verdict } from "./conditions.ts";
-import type { Health } from "./model.ts";
-
-type Fields = Readonly<Record<string, unknown>>;
+import { conditionOf, type Fields, mapAt, mapsAt, numberAt, textAt, verdict } from "./fields.ts";
+import type { Health, Manifest } from "./model.ts";
 
 /** Pod, in Argo CD's order: waiting reasons under restart policy Always, then the phase. */
-export function podHealth(object: KubeObject): Health {
+export function podHealth(object: Manifest): Health {
   const always = textAt(mapAt(object, "spec"), "restartPolicy") === "Always";
   const failing = always ? failingContainer(object) : undefined;
   if (failing !== undefined) return verdict("Degraded", failing);
@@ -25,7 +22,7 @@ export function podHealth(object: KubeObject): Health {
 }
 
 /** What keeps a container from starting: `app: ImagePullBackOff: …`. */
-function failingContainer(object: KubeObject): string | undefined {
+function failingContainer(object: Manifest): string | undefined {
   for (const container of containersOf(object)) {
     const reason = textAt(mapAt(container, "state", "waiting"), "reason");
     if (/^Err|Error$|BackOff$/.test(reason)) {
@@ -36,7 +33,7 @@ function failingContainer(object: KubeObject): string | undefined {
   return undefined;
 }
 
-function pendingText(object: KubeObject): string {
+function pendingText(object: Manifest): string {
   const scheduled = conditionOf(object, "PodScheduled");
   if (scheduled?.status === "False") return `not scheduled: ${scheduled.message || scheduled.reason}`;
   for (const container of containersOf(object)) {
@@ -46,7 +43,7 @@ function pendingText(object: KubeObject): string {
   return "pending";
 }
 
-function failedText(object: KubeObject): string {
+function failedText(object: Manifest): string {
   const status = mapAt(object, "status");
   const message = textAt(status, "message");
   if (message !== "") return message;
@@ -61,7 +58,7 @@ function failedText(object: KubeObject): string {
   return textAt(status, "reason");
 }
 
-function runningHealth(object: KubeObject): Health {
+function runningHealth(object: Manifest): Health {
   if (conditionOf(object, "Ready")?.status === "True") return verdict("Healthy");
   for (const container of containersOf(object)) {
     const last = mapAt(container, "lastState", "terminated");
@@ -76,7 +73,7 @@ function runningHealth(object: KubeObject): Health {
   return verdict("Progressing", "not ready yet");
 }
 
-function containersOf(object: KubeObject): readonly Fields[] {
+function containersOf(object: Manifest): readonly Fields[] {
   const status = mapAt(object, "status");
   return [...mapsAt(status, "initContainerStatuses"), ...mapsAt(status, "containerStatuses")];
 }

@@ -1,19 +1,8 @@
-import type { KubeObject } from "../inventory/object.ts";
-import {
-  conditionOf,
-  conditionsOf,
-  conditionText,
-  isBehind,
-  mapAt,
-  mapsAt,
-  numberAt,
-  textAt,
-  verdict,
-} from "./conditions.ts";
-import type { Health } from "./model.ts";
+import { conditionOf, conditionsOf, conditionText, mapAt, mapsAt, textAt, verdict } from "./fields.ts";
+import type { Health, Manifest } from "./model.ts";
 
 /** PersistentVolumeClaim by its phase. */
-export function claimHealth(object: KubeObject): Health {
+export function claimHealth(object: Manifest): Health {
   const phase = textAt(mapAt(object, "status"), "phase");
   if (phase === "Bound") return verdict("Healthy");
   if (phase === "Pending" || phase === "") return verdict("Progressing", "not bound to a volume yet");
@@ -22,19 +11,19 @@ export function claimHealth(object: KubeObject): Health {
 }
 
 /** Service: only a load balancer has something to wait for. */
-export function serviceHealth(object: KubeObject): Health {
+export function serviceHealth(object: Manifest): Health {
   if (textAt(mapAt(object, "spec"), "type") !== "LoadBalancer") return verdict("Healthy");
   return balancerHealth(object);
 }
 
 /** Ingress, or a Service of type LoadBalancer: healthy with an address. */
-export function balancerHealth(object: KubeObject): Health {
+export function balancerHealth(object: Manifest): Health {
   const addresses = mapsAt(mapAt(object, "status", "loadBalancer"), "ingress");
   return addresses.length > 0 ? verdict("Healthy") : verdict("Progressing", "waiting for a load balancer's address");
 }
 
 /** APIService by its condition Available. */
-export function apiServiceHealth(object: KubeObject): Health {
+export function apiServiceHealth(object: Manifest): Health {
   const available = conditionOf(object, "Available");
   if (available?.status === "True") return verdict("Healthy");
   return verdict("Progressing", available === undefined ? "not looked at yet" : conditionText(available));
@@ -51,7 +40,7 @@ const metricFailures = new Set([
 ]);
 
 /** HorizontalPodAutoscaler: the first failing condition, then whether it can scale at all. */
-export function autoscalerHealth(object: KubeObject): Health {
+export function autoscalerHealth(object: Manifest): Health {
   const conditions = conditionsOf(object);
   for (const condition of conditions) {
     const failing =
@@ -67,7 +56,7 @@ export function autoscalerHealth(object: KubeObject): Health {
 }
 
 /** CustomResourceDefinition: accepted, structural, established. */
-export function definitionHealth(object: KubeObject): Health {
+export function definitionHealth(object: Manifest): Health {
   const conditions = conditionsOf(object);
   if (conditions.length === 0) return verdict("Progressing", "not looked at yet");
   const find = (type: string) => conditions.find((condition) => condition.type === type);
@@ -84,19 +73,8 @@ export function definitionHealth(object: KubeObject): Health {
   return verdict("Degraded", conditionText(established));
 }
 
-/** PodDisruptionBudget: behind, a condition that says so, or fewer healthy pods than wanted. */
-export function budgetHealth(object: KubeObject): Health {
-  if (isBehind(object)) return verdict("Progressing", "waiting for the controller to see the newest spec");
-  const status = mapAt(object, "status");
-  const allowed = conditionOf(object, "DisruptionAllowed");
-  if (allowed?.reason === "SyncFailed") return verdict("Degraded", conditionText(allowed));
-  const healthy = numberAt(status, "currentHealthy");
-  const wanted = numberAt(status, "desiredHealthy");
-  return healthy < wanted ? verdict("Progressing", `${healthy} of ${wanted} pods are healthy`) : verdict("Healthy");
-}
-
 /** Namespace by its phase. */
-export function namespaceHealth(object: KubeObject): Health {
+export function namespaceHealth(object: Manifest): Health {
   return textAt(mapAt(object, "status"), "phase") === "Terminating"
     ? verdict("Progressing", "being deleted")
     : verdict("Healthy");

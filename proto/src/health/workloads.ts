@@ -1,6 +1,6 @@
-import type { KubeObject } from "../inventory/object.ts";
-import { conditionOf, conditionsOf, conditionText, isBehind, mapAt, numberAt, textAt, verdict } from "./conditions.ts";
-import type { Health } from "./model.ts";
+import { conditionOf, conditionsOf, conditionText, mapAt, numberAt, textAt, verdict } from "./fields.ts";
+import type { Health, Manifest } from "./model.ts";
+import { isBehind } from "./rule.ts";
 
 // Verdicts and their order as Argo CD's built-in checks give them (gitops-engine pkg/health), so that a team that moves
 // over reads the same words. Where a rule differs, its comment says so.
@@ -8,7 +8,7 @@ import type { Health } from "./model.ts";
 const waiting = "waiting for the controller to see the newest spec";
 
 /** Deployment: paused, behind, deadline exceeded, replicas still moving, healthy. */
-export function deploymentHealth(object: KubeObject): Health {
+export function deploymentHealth(object: Manifest): Health {
   const spec = mapAt(object, "spec");
   const status = mapAt(object, "status");
   if (spec["paused"] === true) return verdict("Suspended", "the Deployment is paused");
@@ -28,7 +28,7 @@ export function deploymentHealth(object: KubeObject): Health {
 }
 
 /** StatefulSet: behind, not ready, partitioned or revision-wise update, healthy. */
-export function statefulSetHealth(object: KubeObject): Health {
+export function statefulSetHealth(object: Manifest): Health {
   const spec = mapAt(object, "spec");
   const status = mapAt(object, "status");
   if (numberAt(status, "observedGeneration") === 0 || isBehind(object)) return verdict("Progressing", waiting);
@@ -50,7 +50,7 @@ export function statefulSetHealth(object: KubeObject): Health {
 }
 
 /** DaemonSet: behind, OnDelete, still updating, not available everywhere, healthy. */
-export function daemonSetHealth(object: KubeObject): Health {
+export function daemonSetHealth(object: Manifest): Health {
   const status = mapAt(object, "status");
   if (isBehindOrUnseen(object)) return verdict("Progressing", waiting);
   if (textAt(mapAt(object, "spec", "updateStrategy"), "type") === "OnDelete") return verdict("Healthy");
@@ -63,7 +63,7 @@ export function daemonSetHealth(object: KubeObject): Health {
 }
 
 /** ReplicaSet: behind, failing to make pods, not available yet, healthy. */
-export function replicaSetHealth(object: KubeObject): Health {
+export function replicaSetHealth(object: Manifest): Health {
   if (isBehindOrUnseen(object)) return verdict("Progressing", waiting);
   const failure = conditionOf(object, "ReplicaFailure");
   if (failure?.status === "True") return verdict("Degraded", conditionText(failure));
@@ -74,7 +74,7 @@ export function replicaSetHealth(object: KubeObject): Health {
 }
 
 /** Job: failed, suspended, complete, running. */
-export function jobHealth(object: KubeObject): Health {
+export function jobHealth(object: Manifest): Health {
   let complete = false;
   let suspended = false;
   for (const condition of conditionsOf(object)) {
@@ -90,7 +90,7 @@ export function jobHealth(object: KubeObject): Health {
 }
 
 /** CronJob: suspended counts as healthy, as in Argo CD; degraded where the last run ended without success. */
-export function cronJobHealth(object: KubeObject): Health {
+export function cronJobHealth(object: Manifest): Health {
   if (mapAt(object, "spec")["suspend"] === true) return verdict("Healthy", "the CronJob is suspended");
   if (object["status"] === undefined) return verdict("Progressing", "not scheduled yet");
   const status = mapAt(object, "status");
@@ -106,7 +106,7 @@ export function cronJobHealth(object: KubeObject): Health {
 }
 
 /** A controller that has never written a status has seen nothing, whatever its defaults say. */
-function isBehindOrUnseen(object: KubeObject): boolean {
+function isBehindOrUnseen(object: Manifest): boolean {
   if (isBehind(object)) return true;
   const { generation } = object.metadata;
   return typeof generation === "number" && typeof mapAt(object, "status")["observedGeneration"] !== "number";

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { KubeObject } from "../inventory/object.ts";
-import { aggregateHealth, sameHealth } from "./aggregate.ts";
-import type { HealthStatus } from "./model.ts";
+import type { HealthStatus, Manifest } from "./model.ts";
 import { isPlainKind, readHealth } from "./read.ts";
 
 type Case = readonly [what: string, spec: object, status: object | undefined, verdict: HealthStatus, message?: RegExp];
 
-function object(apiVersion: string, kind: string, spec: object, status: object | undefined): KubeObject {
+function object(apiVersion: string, kind: string, spec: object, status: object | undefined): Manifest {
   const metadata = { name: "x", namespace: "d", generation: 2 };
   return { apiVersion, kind, metadata, spec, ...(status === undefined ? {} : { status }) };
 }
@@ -267,7 +265,8 @@ table("apiextensions.k8s.io/v1", "CustomResourceDefinition", [
 
 table("policy/v1", "PodDisruptionBudget", [
   ["behind", {}, { observedGeneration: 1 }, "Progressing"],
-  ["short of pods", {}, { ...seen, currentHealthy: 1, desiredHealthy: 2 }, "Progressing"],
+  ["short of pods", {}, { ...seen, ...condition("DisruptionAllowed", "False", "InsufficientPods") }, "Healthy"],
+  ["not seen yet", {}, undefined, "Progressing"],
   ["failing", {}, { ...seen, ...condition("DisruptionAllowed", "False", "SyncFailed") }, "Degraded"],
   ["well", {}, { ...seen, currentHealthy: 2, desiredHealthy: 2 }, "Healthy"],
 ]);
@@ -316,20 +315,4 @@ test("bodies are watched only where health needs them", () => {
   assert.equal(isPlainKind({ group: "", kind: "Secret" }), true);
   assert.equal(isPlainKind({ group: "apps", kind: "Deployment" }), false);
   assert.equal(isPlainKind({ group: "example.com", kind: "Thing" }), false);
-});
-
-test("a target is as well as its worst object, and names the first of these", () => {
-  const ref = (name: string) => ({ group: "", kind: "Pod", namespace: "d", name });
-  const health = aggregateHealth([
-    [ref("a"), { status: "Healthy", message: "" }],
-    [ref("b"), { status: "Progressing", message: "waiting" }],
-    [ref("c"), { status: "Degraded", message: "broken" }],
-    [ref("d"), { status: "Degraded", message: "also broken" }],
-  ]);
-  assert.equal(health.status, "Degraded");
-  assert.equal(health.message, "Pod d/c: broken");
-  assert.equal(health.counts.Degraded, 2);
-  assert.equal(aggregateHealth([]).status, "Healthy");
-  assert.equal(sameHealth(health, { ...health }), true);
-  assert.equal(sameHealth(undefined, health), false);
 });
