@@ -1,6 +1,6 @@
 import { Fault, objectText } from "@capstan/proto";
+import { isPlainKind, readHealth } from "@capstan/proto/verdict";
 import { textHash } from "../drift/hash.ts";
-import { isPlainKind, readHealth } from "../health/read.ts";
 import type { DeletePolicy } from "../inventory/hooks.ts";
 import { addressOf, type KubeObject, type ObjectAddress } from "../inventory/object.ts";
 import type { PreparedObject } from "./model.ts";

@@ -1,6 +1,6 @@
 import { Fault, objectText } from "@capstan/proto";
+import { isPlainKind, readHealth } from "@capstan/proto/verdict";
 import type { Health } from "../health/model.ts";
-import { isPlainKind, readHealth } from "../health/read.ts";
 import type { Standing } from "./hook-runner.ts";
 import type { PreparedObject } from "./model.ts";
 import type { Pass } from "./pass.ts";
