@@ -20,6 +20,7 @@ import { KubeCluster } from "./platform/kube/cluster.ts";
 import { KubeInventoryStore } from "./platform/kube/inventory-store.ts";
 import { Kinds } from "./platform/kube/kinds.ts";
 import { kubeconfigAccess } from "./platform/kube/kubeconfig.ts";
+import { KubeLooks } from "./platform/kube/looks.ts";
 import { Reflector } from "./platform/kube/reflector.ts";
 import { openLog } from "./platform/log/log.ts";
 import { NatsLink } from "./platform/nats/connection.ts";
@@ -102,7 +103,7 @@ async function build(
   const inventory = new KubeInventoryStore(client, config.namespace);
   const memory = new ObjectMemory();
   const watches = new Reflector({ client, kinds, clock, chance, selector: "capstan.dev/target" });
-  const watcher = new TargetWatcher({ watches, memory, clock });
+  const watcher = new TargetWatcher({ watches, memory, clock, looks: new KubeLooks(client) });
   const health = (key: string) => watcher.healthOf(key);
   const engine = { cluster, inventory, memory, clock, health, concurrency: 8 };
   const secrets = new KubeSecrets(client, config.namespace);

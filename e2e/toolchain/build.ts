@@ -62,10 +62,12 @@ async function make(binary: Binary, out: string): Promise<void> {
   process.stdout.write(`dist/${name}  ${(bytes / 1_048_576).toFixed(1)} MiB\n`);
 }
 
-// Measured on Node 24: 72 MiB with these, 97 without. `--no-opt` costs little where work is waiting for the network.
+// Measured with `npm run bench -- agent-rss` on Node 24 (docs/decisions/0017-agent-runtime-flags.md): without compiled code
+// of any tier, whose pages and feedback weigh more than its speed is worth where work is waiting for the network.
 const leanEnvironment =
   'export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}" UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-1}"\n';
-const leanFlags = "--optimize-for-size --max-semi-space-size=1 --single-threaded --no-opt --expose-gc";
+const leanFlags =
+  "--optimize-for-size --max-semi-space-size=1 --single-threaded --no-opt --no-maglev --no-sparkplug --initial-old-space-size=8 --expose-gc";
 
 /**
  * A shell wrapper and not a `#!/usr/bin/env node`: V8's memory flags cannot all stand in NODE_OPTIONS. The Node is the one

@@ -1,4 +1,5 @@
 import type { Fault, TargetKey } from "@capstan/proto";
+import type { PodEvent } from "../health/pods/model.ts";
 import type { Inventory } from "../inventory/model.ts";
 import type { KindRef, KubeObject, ObjectAddress } from "../inventory/object.ts";
 import type { ServiceAccount } from "./model.ts";
@@ -103,4 +104,18 @@ export interface WatchSink {
 export interface Watches {
   /** Resolves when the signal aborts or the kind is no longer served; never rejects. */
   follow(kind: KindRef, options: { readonly body: boolean }, sink: WatchSink, signal: AbortSignal): Promise<void>;
+}
+
+/** Looks at what workloads own, as the agent's own account. */
+export interface PodLooks {
+  /** The first pods that a label selector matches. */
+  pods(
+    asked: { readonly namespace: string; readonly selector: string; readonly limit: number },
+    signal: AbortSignal,
+  ): Promise<{ readonly pods: readonly KubeObject[]; readonly more: boolean }>;
+  /** Events of one object, in no particular order. */
+  events(
+    asked: { readonly namespace: string; readonly uid: string },
+    signal: AbortSignal,
+  ): Promise<readonly PodEvent[]>;
 }

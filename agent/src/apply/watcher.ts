@@ -7,7 +7,8 @@ import { isOpen } from "../inventory/hooks.ts";
 import type { Inventory } from "../inventory/model.ts";
 import { addressOf, type KindRef, type KubeObject, type ObjectAddress } from "../inventory/object.ts";
 import type { ObjectMemory } from "./memory.ts";
-import type { Watches, WatchSink } from "./port.ts";
+import { explained, PodCauses } from "./pod-causes.ts";
+import type { PodLooks, Watches, WatchSink } from "./port.ts";
 import { kindText } from "./survey.ts";
 
 /**
@@ -24,6 +25,8 @@ export interface WatcherPorts {
   readonly watches: Watches;
   readonly memory: ObjectMemory;
   readonly clock: Clock;
+  /** Asks the pods of unhealthy workloads what is wrong; without it, only the workloads' own status tells. */
+  readonly looks?: PodLooks;
 }
 
 /** How long changes are gathered before they are told, in milliseconds; and how soon a lost kind is asked for again. */
@@ -54,6 +57,7 @@ interface Followed {
  */
 export class TargetWatcher {
   readonly #ports: WatcherPorts;
+  readonly #causes: PodCauses | undefined;
   readonly #tracked = new Map<string, Tracked>();
   readonly #targets = new Map<TargetKey, Set<string>>();
   /** Per target: what only waits to go. Its end is told, its health does not count. */
@@ -71,6 +75,8 @@ export class TargetWatcher {
 
   constructor(ports: WatcherPorts) {
     this.#ports = ports;
+    const { looks, clock } = ports;
+    this.#causes = looks === undefined ? undefined : new PodCauses({ looks, clock });
   }
 
   /** Follows what this inventory lists from now on; called after every pass with `ApplyResult.inventory`. */
@@ -112,6 +118,7 @@ export class TargetWatcher {
   async run(tell: (event: TargetEvent) => void, signal: AbortSignal): Promise<void> {
     this.#running = { tell, signal };
     for (const followed of this.#kinds.values()) this.#follow(followed);
+    void this.#causes?.run((key) => this.#explained(key), signal);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener("abort", () => resolve(), { once: true });
@@ -148,6 +155,7 @@ export class TargetWatcher {
     if (tracked === undefined) return;
     this.#tracked.delete(key);
     this.#health.delete(key);
+    this.#causes?.lost(key);
     this.#ports.memory.lost(key);
     const text = kindText(tracked.address);
     const followed = this.#kinds.get(text);
@@ -198,6 +206,7 @@ export class TargetWatcher {
     const health = readHealth(object);
     const before = this.#health.get(key);
     this.#health.set(key, health);
+    this.#causes?.saw(key, object, health);
     const tracked = this.#tracked.get(key);
     if (tracked === undefined) return;
     if (before?.status !== health.status || before.message !== health.message) this.#noteChange(tracked.target);
@@ -207,7 +216,14 @@ export class TargetWatcher {
     if (verdict !== undefined && verdict.fingerprint !== now) this.#suspect(key, tracked.target);
   }
 
+  /** Its pods told something new. */
+  #explained(key: string): void {
+    const tracked = this.#tracked.get(key);
+    if (tracked !== undefined) this.#noteChange(tracked.target);
+  }
+
   #lost(key: string): void {
+    this.#causes?.lost(key);
     this.#ports.memory.lost(key);
     const tracked = this.#tracked.get(key);
     if (tracked === undefined) {
@@ -235,7 +251,7 @@ export class TargetWatcher {
     const tracked = this.#tracked.get(key);
     if (tracked === undefined || this.#left.get(tracked.target)?.has(key) === true) return [];
     if (this.#isHook(tracked.target, key)) return [];
-    return [[tracked.address, this.#health.get(key) ?? unseen]];
+    return [[tracked.address, explained(this.#health.get(key) ?? unseen, this.#causes?.line(key) ?? "")]];
   }
 
   #isHook(target: TargetKey, key: string): boolean {

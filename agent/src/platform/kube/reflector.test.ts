@@ -114,6 +114,19 @@ test("lists in pages, watches from there, and goes on where a torn connection le
   assert.deepEqual(places, ["10", "20"]);
 });
 
+test("takes a last page without items for the end of its list", async () => {
+  const run = await following((query, response) => {
+    if (query.get("continue") === "more")
+      return json(response, 200, { items: null, metadata: { resourceVersion: "10" } });
+    if (!query.has("watch")) return json(response, 200, page(["a"], "9", "more"));
+    response.writeHead(200);
+    line(response, "MODIFIED", "a", "11");
+  });
+  await until(() => run.told.length >= 4);
+  await run.stop();
+  assert.deepEqual(run.told.slice(0, 4), ["begin", "set a", "synced", "set a"]);
+});
+
 test("lists anew when its place has expired, by status and in the stream", async () => {
   const run = await following((query, response, count) => {
     if (!query.has("watch")) return json(response, 200, page(["a"], String(count)));

@@ -81,8 +81,8 @@ export class Reflector implements Watches {
       const path = `${collectionPath(resource, { namespace: "", name: "" })}?${query.toString()}`;
       const answer = await client.send({ method: "GET", path, accept }, signal);
       if (answer.status !== 200 || !isMap(answer.body)) throw new StreamRefused(answer);
-      const { items, metadata } = answer.body as unknown as { items: readonly KubeObject[]; metadata: ListMeta };
-      for (const item of items) following.sink.set(named(item, resource));
+      const { items, metadata } = answer.body as unknown as ListBody;
+      for (const item of items ?? []) following.sink.set(named(item, resource));
       token = metadata.continue ?? "";
       if (token !== "") continue;
       following.sink.synced();
@@ -126,6 +126,12 @@ interface Following {
   readonly sink: WatchSink;
   /** The resourceVersion to go on from; undefined: list first. */
   place: string | undefined;
+}
+
+/** Where the objects fill their pages exactly, the last page of a metadata-only list has no items but `null`. */
+interface ListBody {
+  readonly items: readonly KubeObject[] | null;
+  readonly metadata: ListMeta;
 }
 
 interface ListMeta {
