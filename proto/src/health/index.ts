@@ -19,3 +19,4 @@ export {
   type Manifest,
 } from "./model.ts";
 export { isPlainKind, readHealth } from "./read.ts";
+export { isBehind } from "./rule.ts";

@@ -1,6 +1,6 @@
 import type { Instant } from "@capstan/proto";
+import { conditionOf, mapAt, mapsAt, numberAt, textAt } from "@capstan/proto/verdict";
 import type { KubeObject } from "../../inventory/object.ts";
-import { conditionOf, mapAt, mapsAt, numberAt, textAt } from "../conditions.ts";
 import { cause, clipped, type PodCause, type PodEvent } from "./model.ts";
 import { exitText, makingText, probeText, pullText, schedulingText } from "./texts.ts";
 

@@ -1,6 +1,6 @@
+import { conditionOf, isBehind, mapAt, mapsAt, numberAt, textAt } from "@capstan/proto/verdict";
 import type { KubeObject, ObjectAddress } from "../../inventory/object.ts";
 import { addressOf, kindOf } from "../../inventory/object.ts";
-import { conditionOf, isBehind, mapAt, mapsAt, numberAt, textAt } from "../conditions.ts";
 
 /** A workload whose pods may be asked what is wrong; all that is kept of it. */
 export interface Workload {
