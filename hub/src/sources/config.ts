@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { CredentialRule } from "./credentials.ts";
 import type { Schedule } from "./schedule.ts";
 import { defaultSchedule } from "./schedule.ts";
+import type { ServerRule } from "./servers.ts";
 
 const secret = z.union([z.strictObject({ file: z.string().min(1) }), z.strictObject({ env: z.string().min(1) })]);
 
@@ -12,7 +13,28 @@ export const sourcesFragment = z.strictObject({
   /** Fetches under way at once. */
   concurrency: z.int().min(1).max(64).default(4),
   credentials: z
-    .array(z.strictObject({ prefix: z.string().min(1), username: z.string().min(1).optional(), secret }))
+    .array(
+      z.strictObject({
+        prefix: z.string().min(1),
+        username: z.string().min(1).optional(),
+        secret,
+        /** The secret is the path of an SSH agent's socket. */
+        sshAgent: z.boolean().optional(),
+      }),
+    )
+    .default([]),
+  /** How to reach the servers below a prefix: files with certificates, keys and host keys, and a proxy. */
+  servers: z
+    .array(
+      z.strictObject({
+        prefix: z.string().min(1),
+        ca: z.string().min(1).optional(),
+        certificate: z.string().min(1).optional(),
+        key: z.string().min(1).optional(),
+        proxy: z.url({ protocol: /^https?$/ }).optional(),
+        knownHosts: z.string().min(1).optional(),
+      }),
+    )
     .default([]),
   /** Host names that chart repositories and registries may redirect to although they are private addresses. */
   privateHosts: z.array(z.string().min(1)).default([]),
@@ -31,9 +53,18 @@ export function scheduleOf(config: SourcesConfig): Schedule {
 
 /** The credential rules of a config. */
 export function rulesOf(config: SourcesConfig): readonly CredentialRule[] {
-  return config.credentials.map(({ prefix, username, secret: reference }) => ({
+  return config.credentials.map(({ prefix, username, secret: reference, sshAgent }) => ({
     prefix,
     ...(username === undefined ? {} : { username }),
     secret: reference,
+    ...(sshAgent === undefined ? {} : { sshAgent }),
   }));
+}
+
+/** How a config says that servers are reached. */
+export function serversOf(config: SourcesConfig): readonly ServerRule[] {
+  return config.servers.map((rule) => {
+    const set = Object.entries(rule).filter(([, value]) => value !== undefined);
+    return Object.fromEntries(set) as unknown as ServerRule;
+  });
 }

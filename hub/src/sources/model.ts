@@ -13,7 +13,7 @@ export type Transport = "git" | "charts" | "oci";
 /** A repository: how it is known, and how it is reached. No form ever holds a credential. */
 export interface Repository {
   readonly key: RepositoryKey;
-  /** To fetch from: `http:`, `https:` or `file:` for Git, `http:` or `https:` for charts, `oci:` for a registry. */
+  /** To fetch from: `http:`, `https:`, `ssh:` or `file:` for Git, `http:` or `https:` for charts, `oci:` for a registry. */
   readonly url: string;
   readonly transport: Transport;
   /** The chart's name; its own mirror each, whose tags are the versions. */
@@ -92,4 +92,8 @@ export interface SourceState {
 /** How to sign in at a repository. Held in memory only; never logged, never in a URL or an argument. */
 export type Credential =
   | { readonly kind: "basic"; readonly username: string; readonly password: string }
-  | { readonly kind: "bearer"; readonly token: string };
+  | { readonly kind: "bearer"; readonly token: string }
+  /** A private key as OpenSSH writes it, without a passphrase. */
+  | { readonly kind: "ssh-key"; readonly privateKey: string }
+  /** Path of the socket of an agent that holds the key. */
+  | { readonly kind: "ssh-agent"; readonly socket: string };

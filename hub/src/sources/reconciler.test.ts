@@ -208,7 +208,7 @@ test("with real Git: a push is seen, an outage survived, a restart served from d
       clock: systemClock,
       runner: new Spawner(),
       http: new HttpClient({ environment: {}, privateHosts: [] }),
-      plainRegistries: [],
+      ...{ plainRegistries: [], servers: [], proxies: {} },
     });
     assert.equal(backend, "git");
     const base = { secrets: { read: () => Promise.reject(new Error("none")) }, rules: [], schedule: defaultSchedule };

@@ -1,7 +1,7 @@
 import { Fault } from "@capstan/proto";
 import type { Repository, RepositoryKey } from "./model.ts";
 
-const fetchable = new Set(["http:", "https:", "file:"]);
+const fetchable = new Set(["http:", "https:", "ssh:", "file:"]);
 
 /**
  * Where a source is to be found, in one text that `parseRepository` reads: the URL of its repository, with the chart's
@@ -14,7 +14,7 @@ export function locationOf(source: { readonly repoURL: string; readonly chart?: 
 }
 
 /**
- * Reads a repository's location: `http(s)://…`, `file:///…` or an absolute path for Git, `oci://…` for an artifact of a
+ * Reads a repository's location: `http(s)://…`, `ssh://…`, `git@HOST:PATH`, `file:///…` or an absolute path for Git, `oci://…` for an artifact of a
  * registry, and what `locationOf` makes for a chart. A user or password in the URL is refused, because URLs are shown to
  * people. Throws `bad-input`.
  */
@@ -57,12 +57,27 @@ function gitRepository(text: string): Repository {
   if (url === undefined || !fetchable.has(url.protocol) || (url.protocol === "file:" && url.host !== "")) {
     throw notReachable(text, "a Git repository");
   }
+  if (url.protocol === "ssh:") return sshRepository(url, text);
   refuseUser(url, text);
   url.hash = "";
   const path = url.pathname.replace(/\/+$/, "");
   url.pathname = path;
   const fetchURL = url.href.replace(/\/$/, "");
   return { key: fetchURL.replace(/\.git$/, "") as RepositoryKey, url: fetchURL, transport: "git" };
+}
+
+/** Over SSH the user's name is part of the address, and no secret; without one it is `git`. */
+function sshRepository(url: URL, text: string): Repository {
+  if (url.password !== "") refuseUser(url, text);
+  const user = url.username === "" ? "git" : url.username;
+  // Neither may look like an option of the programs that it is handed to.
+  if (!/^[\w][\w.-]*$/.test(user) || !/^(\[[0-9a-f:]+\]|[a-z0-9][a-z0-9.-]*)$/i.test(url.hostname)) {
+    throw notReachable(text, "a Git repository");
+  }
+  const port = url.port === "22" ? "" : url.port;
+  const rest = `${url.hostname.toLowerCase()}${port === "" ? "" : `:${port}`}${url.pathname.replace(/\/+$/, "")}`;
+  const key = `ssh://${user === "git" ? "" : `${user}@`}${rest}`.replace(/\.git$/, "");
+  return { key: key as RepositoryKey, url: `ssh://${user}@${rest}`, transport: "git" };
 }
 
 function refuseUser(url: URL, text: string): void {
@@ -76,10 +91,10 @@ function refuseUser(url: URL, text: string): void {
 
 function notReachable(text: string, what: string): Fault {
   const schemes =
-    what === "an OCI artifact" ? "oci" : what === "a Git repository" ? "http, https or file" : "http or https";
+    what === "an OCI artifact" ? "oci" : what === "a Git repository" ? "http, https, ssh or file" : "http or https";
   return new Fault("bad-input", {
     message: `expected an ${schemes} URL of ${what}, found ${JSON.stringify(shown(text))}.`,
-    next: "Write the repository as https://HOST/PATH or oci://HOST/PATH, or as an absolute path on the hub.",
+    next: "Write it as https://HOST/PATH, ssh://git@HOST/PATH or oci://HOST/PATH, or as an absolute path on the hub.",
   });
 }
 
@@ -100,6 +115,12 @@ export function sameRepository(one: string, other: string): boolean {
 
 function toURL(text: string): URL | undefined {
   const trimmed = text.trim();
+  // The short form of SSH: a colon instead of the first slash, as in git@host:team/fleet.git.
+  const short = /^(?:([\w.-]+)@)?([A-Za-z0-9][A-Za-z0-9.-]*):([^:\s][^\s]*)$/.exec(trimmed);
+  if (short !== null && !trimmed.includes("://")) {
+    const [, user = "git", host, path = ""] = short;
+    return URL.parse(`ssh://${user}@${host}/${path.replace(/^\/+/, "")}`) ?? undefined;
+  }
   return URL.parse(trimmed.startsWith("/") ? `file://${encodeURI(trimmed)}` : trimmed) ?? undefined;
 }
 

@@ -6,7 +6,7 @@ import { webhookCrypto } from "../platform/git/open.ts";
 import { scheduleOf, sourcesFragment } from "./config.ts";
 import { credentialFor, ruleFor } from "./credentials.ts";
 import { normalisePath, resolvePath } from "./path.ts";
-import { parseRepository, sameRepository } from "./repository.ts";
+import { locationOf, parseRepository, sameRepository } from "./repository.ts";
 import { candidates, parseRevision } from "./revision.ts";
 import { defaultSchedule, nextLookMs } from "./schedule.ts";
 import { readPush } from "./webhook.ts";
@@ -31,11 +31,51 @@ suite("repositories", () => {
     assert.equal(parseRepository("/srv/my fleet.git").key, "file:///srv/my%20fleet");
   });
 
+  test("over SSH are the same in the long and the short form", () => {
+    const forms = [
+      "ssh://git@Git.example.com/team/fleet.git",
+      "git@git.example.com:team/fleet",
+      "ssh://git.example.com:22/team/fleet/",
+    ];
+    assert.deepEqual(
+      [...new Set(forms.map((form) => parseRepository(form).key))],
+      ["ssh://git.example.com/team/fleet"],
+    );
+    assert.equal(parseRepository("git@h:team/x.git").url, "ssh://git@h/team/x.git");
+    assert.equal(parseRepository("ssh://deploy@h:2222/x").url, "ssh://deploy@h:2222/x");
+    assert.equal(
+      codeOf(() => parseRepository("-oProxyCommand=id@h:x")),
+      "bad-input",
+    );
+    assert.equal(
+      codeOf(() => parseRepository("ssh://-oProxyCommand=id/x")),
+      "bad-input",
+    );
+  });
+
+  test("of charts and artifacts have a location that is one text", () => {
+    const of = (repoURL: string, chart?: string) => parseRepository(locationOf({ repoURL, chart }));
+    assert.equal(of("https://charts.example.com/stable/", "web").key, "https://charts.example.com/stable#chart=web");
+    assert.equal(of("registry.example.com/team", "web").url, "oci://registry.example.com/team/web");
+    assert.equal(of("oci://registry.example.com/team/web").transport, "oci");
+    for (const chart of ["../x", "-x", "a b", ""]) {
+      if (chart !== "")
+        assert.equal(
+          codeOf(() => of("https://charts.example.com", chart)),
+          "bad-input",
+          chart,
+        );
+    }
+    assert.equal(
+      codeOf(() => of("oci://u:canary@registry.example.com/x")),
+      "bad-input",
+    );
+  });
+
   test("a URL with a credential, another scheme or nonsense is refused, and no secret is shown", () => {
     const texts = [
       "https://u:canary@git.example.com/x",
-      "ssh://git@h/x",
-      "git@h:x",
+      "ssh://git:canary@h/x",
       "ext::sh -c id",
       "x",
       "",
@@ -67,6 +107,24 @@ suite("revisions", () => {
       "abcdef12",
     ]);
     assert.deepEqual(candidates(parseRevision("team/x"), []), ["refs/heads/team/x", "refs/tags/team/x"]);
+  });
+
+  test("that are ranges name the highest tag that they cover", () => {
+    const tags = ["v1.0.0", "1.2.3", "v1.10.0", "2.0.0-rc.1", "1.11.0-beta.1", "latest", "release-1"];
+    const of = (text: string) => candidates(parseRevision(text), tags).find((name) => name.startsWith("refs/tags/"));
+    assert.equal(of("1.x"), "refs/tags/v1.10.0");
+    assert.equal(of("^1.0"), "refs/tags/v1.10.0");
+    assert.equal(of("~1.2"), "refs/tags/1.2.3");
+    assert.equal(of(">=1.0, <1.3"), "refs/tags/1.2.3");
+    assert.equal(of(">= 1.0.0 != 1.10.0"), "refs/tags/1.2.3");
+    assert.equal(of("1.0 - 1.2"), "refs/tags/1.2.3");
+    assert.equal(of("<1.1 || >1.5"), "refs/tags/v1.10.0");
+    assert.equal(of(">=1.11.0-0"), "refs/tags/2.0.0-rc.1");
+    assert.equal(of("*"), "refs/tags/v1.10.0");
+    assert.equal(of("3.x"), undefined);
+    for (const text of ["main", "v1.2.3", "1.2", "release-1.x", "feature/x", "1234567"]) {
+      assert.notEqual(parseRevision(text).kind, "range", text);
+    }
   });
 
   test("that could be options or expressions are refused", () => {

@@ -2,7 +2,9 @@ import { Fault } from "@capstan/proto";
 import type { Repository } from "../../sources/model.ts";
 
 const auth =
-  /Authentication failed|could not read (Username|Password)|terminal prompts disabled|error: 40[13]\b|HTTP 40[13]\b/i;
+  /Authentication failed|could not read (Username|Password)|terminal prompts disabled|error: 40[13]\b|HTTP 40[13]\b|Permission denied|Too many authentication failures|invalid format|error in libcrypto/i;
+const hostKey = /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|No \w+ host key is known/i;
+const noSsh = /cannot run ssh|ssh: (command )?not found/i;
 const missing = /not found|does not appear to be a git repository|does not exist|error: 404\b|HTTP 404\b|No such file/i;
 const redirect = /error: 30[1278]\b|unable to update url base from redirection|redirect/i;
 
@@ -12,10 +14,28 @@ const redirect = /error: 30[1278]\b|unable to update url base from redirection|r
  */
 export function gitFault(said: string, repository: Repository, secrets: readonly string[] = []): Fault {
   const text = scrub(said, secrets);
+  const lines = text.split("\n");
   const line =
-    text.split("\n").find((candidate) => /^(fatal|error|remote: error)/.test(candidate)) ?? text.split("\n")[0];
+    lines.find(
+      (candidate) => /^(fatal|error|remote: error)/.test(candidate) && !candidate.startsWith("fatal: Could not read"),
+    ) ?? lines[0];
   const where = { repository: repository.url };
   const found = (line ?? "").replace(/^(fatal|error): /, "").slice(0, 300);
+  if (noSsh.test(text)) {
+    return new Fault("tool-missing", {
+      message: "the repository is reached over SSH, and there is no ssh on the hub's PATH.",
+      where,
+      next: "Install OpenSSH's client where the hub runs, or use the repository's https URL.",
+    });
+  }
+  if (hostKey.test(text)) {
+    return new Fault("repository-unreachable", {
+      message: "the SSH server's host key is not the one that the hub knows.",
+      where,
+      cause: text,
+      next: "Compare `ssh-keyscan HOST` with what the host's operator says, and correct the file of sources.servers[].knownHosts.",
+    });
+  }
   if (auth.test(text)) {
     return new Fault("repository-auth", {
       message: `the repository wants other credentials: ${found}.`,

@@ -4,7 +4,7 @@ import git from "isomorphic-git";
 import http from "isomorphic-git/http/node";
 import type { Repository } from "../../sources/model.ts";
 import { revisionText } from "../../sources/revision.ts";
-import { authorization } from "../http/authorization.ts";
+import { authorization, httpCredential } from "../http/authorization.ts";
 import type { Fetching, GitBackend, GitObject, ReadOptions } from "./backend.ts";
 import { parseTag } from "./commit.ts";
 import { scrub } from "./git-fault.ts";
@@ -24,8 +24,8 @@ export class IsomorphicGit implements GitBackend {
     try {
       await git.init({ ...base, bare: true });
       await git.addRemote({ ...base, remote: "origin", url: repository.url, force: true });
-      const headers: Record<string, string> =
-        credential === undefined ? {} : { Authorization: authorization(credential) };
+      const sent = httpCredential(credential);
+      const headers: Record<string, string> = sent === undefined ? {} : { Authorization: authorization(sent) };
       const request = { ...base, http: bounded(signal), url: repository.url, headers, corsProxy: "" };
       if (fetching.wanted !== undefined) {
         await git.fetch({ ...request, ref: revisionText(fetching.wanted), singleBranch: true, tags: false });

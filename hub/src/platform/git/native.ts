@@ -1,13 +1,15 @@
 import { access, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "@capstan/proto";
-import type { Credential } from "../../sources/model.ts";
+import type { Credential, Repository } from "../../sources/model.ts";
 import { revisionText } from "../../sources/revision.ts";
+import type { ServerRule } from "../../sources/servers.ts";
 import { authorization } from "../http/authorization.ts";
 import type { Runner } from "../render/spawner.ts";
 import type { Fetching, GitBackend, GitObject, ReadOptions } from "./backend.ts";
 import { CatFile } from "./cat-file.ts";
 import { gitFault } from "./git-fault.ts";
+import { openSsh } from "./ssh.ts";
 import { tagsOf } from "./tags.ts";
 
 /** Where the `git` command is, and what it may know. */
@@ -21,6 +23,10 @@ export interface NativeGitOptions {
   readonly readers: number;
   /** Starts the processes that run to their end. */
   readonly runner: Runner;
+  /** How to reach a repository's server. */
+  readonly server?: (repository: Repository) => ServerRule;
+  /** The proxies of the hub's environment, by the names of their variables. */
+  readonly proxies?: Readonly<Record<string, string>>;
 }
 
 // In a file, not in variables: Git forgets those where it starts the other end of a local transport.
@@ -29,6 +35,8 @@ const configuration = `[protocol]
 [protocol "http"]
 	allow = always
 [protocol "https"]
+	allow = always
+[protocol "ssh"]
 	allow = always
 [protocol "file"]
 	allow = always
@@ -55,7 +63,7 @@ const head = "+HEAD:refs/capstan/HEAD";
 
 /**
  * Native Git by child processes: a bare mirror a repository, no hooks, no configuration but ours, no prompts,
- * no protocol but http, https and file.
+ * no protocol but http, https, ssh and file.
  */
 export class NativeGit implements GitBackend {
   readonly name = "git";
@@ -175,8 +183,10 @@ export class NativeGit implements GitBackend {
   }
 
   async #run(args: readonly string[], { repository, credential, signal }: Fetching): Promise<void> {
-    const { git: file, home: cwd, runner } = this.#options;
-    const env = this.#environment(credential);
+    const { git: file, home: cwd, runner, server } = this.#options;
+    const rule = server?.(repository) ?? { prefix: "" };
+    await using ssh = await openSsh(this.#options.home, { repository, credential, rule });
+    const env = { ...this.#environment(settingsFor(credential, rule)), ...this.#options.proxies, ...ssh.variables };
     const ended = await runner.run({ file, args, cwd, env, outputBytes: 1024 * 1024 }, signal);
     if (ended.error !== undefined) {
       throw new Fault("tool-missing", { message: "git could not be started.", cause: ended.error });
@@ -185,13 +195,7 @@ export class NativeGit implements GitBackend {
   }
 
   /** Everything by variables, because arguments are visible to every user of the machine. */
-  #environment(credential?: Credential): Record<string, string> {
-    const settings: [string, string][] = [];
-    if (credential !== undefined) {
-      settings.push(["http.extraHeader", `Authorization: ${authorization(credential)}`]);
-      // A redirect would carry the header to another host.
-      settings.push(["http.followRedirects", "false"]);
-    }
+  #environment(settings: readonly (readonly [string, string])[] = []): Record<string, string> {
     const env: Record<string, string> = {
       PATH: this.#options.path,
       HOME: this.#options.home,
@@ -210,9 +214,26 @@ export class NativeGit implements GitBackend {
   }
 }
 
+/** Git's own settings for one fetch over HTTP. */
+function settingsFor(credential: Credential | undefined, rule: ServerRule): [string, string][] {
+  const settings: [string, string][] = [];
+  if (credential?.kind === "basic" || credential?.kind === "bearer") {
+    settings.push(["http.extraHeader", `Authorization: ${authorization(credential)}`]);
+    // A redirect would carry the header to another host.
+    settings.push(["http.followRedirects", "false"]);
+  }
+  if (rule.ca !== undefined) settings.push(["http.sslCAInfo", rule.ca]);
+  if (rule.certificate !== undefined) settings.push(["http.sslCert", rule.certificate]);
+  if (rule.key !== undefined) settings.push(["http.sslKey", rule.key]);
+  if (rule.proxy !== undefined) settings.push(["http.proxy", rule.proxy]);
+  return settings;
+}
+
 /** Every form in which the secret could appear in a text. */
 export function secretsOf(credential: Credential | undefined): readonly string[] {
   if (credential === undefined) return [];
+  if (credential.kind === "ssh-key") return [credential.privateKey];
+  if (credential.kind === "ssh-agent") return [];
   const plain = credential.kind === "bearer" ? credential.token : credential.password;
   return [plain, encodeURIComponent(plain), authorization(credential).replace(/^\w+ /, "")];
 }

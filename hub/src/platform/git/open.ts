@@ -2,7 +2,9 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, Fault } from "@capstan/proto";
+import type { Repository } from "../../sources/model.ts";
 import type { SecretReader, SecretReference } from "../../sources/port.ts";
+import { type ServerRule, serverFor } from "../../sources/servers.ts";
 import type { WebhookCrypto } from "../../sources/webhook.ts";
 import type { HttpClient } from "../http/client.ts";
 import { PackageBackend } from "../packages/backend.ts";
@@ -25,6 +27,10 @@ export interface OpenMirrorOptions {
   readonly runner?: Runner;
   /** Asks chart repositories and registries. */
   readonly http: HttpClient;
+  /** How single servers are reached. */
+  readonly servers: readonly ServerRule[];
+  /** The proxies of the hub's environment, by the names of their variables. */
+  readonly proxies: Readonly<Record<string, string>>;
   /** Registries, by host name, that are spoken to without TLS. */
   readonly plainRegistries: readonly string[];
 }
@@ -37,8 +43,11 @@ export async function openMirror(options: OpenMirrorOptions): Promise<{ mirror: 
   const { runner = new Spawner().start() } = options;
   const git = await findOnPath("git", options.path);
   const home = join(options.directory, "home");
+  const { servers, proxies } = options;
+  const server = (repository: Repository) => serverFor(servers, repository);
+  const reading = { readers: 128, runner, server, proxies };
   const repositories =
-    git === undefined ? new IsomorphicGit() : new NativeGit({ git, home, path: options.path, readers: 128, runner });
+    git === undefined ? new IsomorphicGit() : new NativeGit({ git, home, path: options.path, ...reading });
   const { directory, clock, http } = options;
   const plain = new Set(options.plainRegistries);
   const backend = new PackageBackend(repositories, {

@@ -1,9 +1,12 @@
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
+import { rootCertificates } from "node:tls";
 import { Fault } from "@capstan/proto";
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
-import type { Credential } from "../../sources/model.ts";
-import { authorization } from "./authorization.ts";
+import { Agent, type Dispatcher, EnvHttpProxyAgent, ProxyAgent, request } from "undici";
+import type { Credential, RepositoryKey } from "../../sources/model.ts";
+import { type ServerRule, serverFor } from "../../sources/servers.ts";
+import { readFileIfThere } from "../disk/files.ts";
+import { authorization, httpCredential } from "./authorization.ts";
 
 /** What the hub's own requests to servers of others go through. */
 export interface HttpClientOptions {
@@ -11,6 +14,8 @@ export interface HttpClientOptions {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Host names that a redirect may lead to although they are private addresses. */
   readonly privateHosts: readonly string[];
+  /** Certificates and proxies of single servers. */
+  readonly servers?: readonly ServerRule[];
 }
 
 /** One request. The body of the answer is held whole, up to `limitBytes`. */
@@ -40,23 +45,14 @@ const patience = 30_000;
  * credential and never to a private address that was not listed.
  */
 export class HttpClient {
-  readonly #dispatcher: Dispatcher;
+  readonly #options: HttpClientOptions;
   readonly #privateHosts: ReadonlySet<string>;
+  /** By the rule's own text: one pool of connections for all that are reached alike. */
+  readonly #dispatchers = new Map<string, Promise<Dispatcher>>();
 
-  constructor({ environment, privateHosts }: HttpClientOptions) {
-    const of = (name: string) => environment[name] ?? environment[name.toLowerCase()];
-    const [httpProxy, httpsProxy, noProxy] = [of("HTTP_PROXY"), of("HTTPS_PROXY"), of("NO_PROXY")];
-    const timeouts = { headersTimeout: patience, bodyTimeout: patience, connect: { timeout: patience } };
-    this.#dispatcher =
-      httpProxy === undefined && httpsProxy === undefined
-        ? new Agent(timeouts)
-        : new EnvHttpProxyAgent({
-            ...timeouts,
-            httpProxy: httpProxy ?? "",
-            httpsProxy: httpsProxy ?? "",
-            noProxy: noProxy ?? "",
-          });
-    this.#privateHosts = new Set(privateHosts);
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+    this.#privateHosts = new Set(options.privateHosts);
   }
 
   /**
@@ -90,24 +86,51 @@ export class HttpClient {
   }
 
   async close(): Promise<void> {
-    await this.#dispatcher.close();
+    for (const dispatcher of this.#dispatchers.values()) await (await dispatcher).close();
   }
 
   async #once(url: URL, asked: HttpRequest): Promise<HttpAnswer> {
     const first = new URL(asked.url);
-    const credential = url.host === first.host && url.protocol === first.protocol ? asked.credential : undefined;
-    const headers = {
-      ...asked.headers,
-      ...(credential === undefined ? {} : { authorization: authorization(credential) }),
-    };
+    const credential = url.origin === first.origin ? httpCredential(asked.credential) : undefined;
+    const sent = credential === undefined ? {} : { authorization: authorization(credential) };
     try {
-      const answer = await request(url, { dispatcher: this.#dispatcher, headers, signal: asked.signal });
+      const dispatcher = await this.#dispatcherFor(url);
+      const answer = await request(url, { dispatcher, headers: { ...asked.headers, ...sent }, signal: asked.signal });
       const body = await bounded(answer.body, asked);
       return { status: answer.statusCode, headers: flat(answer.headers), body };
     } catch (thrown) {
       throw thrown instanceof Fault ? thrown : unreachable(asked.url, reason(thrown, url.hostname), thrown);
     }
   }
+
+  #dispatcherFor(url: URL): Promise<Dispatcher> {
+    const text = `${url.origin}${url.pathname}`;
+    const rule = serverFor(this.#options.servers ?? [], { key: text as RepositoryKey, url: text });
+    const id = JSON.stringify(rule);
+    const known = this.#dispatchers.get(id);
+    if (known !== undefined) return known;
+    const made = makeDispatcher(rule, this.#options.environment);
+    // A certificate that could not be read may be there the next time.
+    made.catch(() => this.#dispatchers.delete(id));
+    this.#dispatchers.set(id, made);
+    return made;
+  }
+}
+
+async function makeDispatcher(rule: ServerRule, environment: HttpClientOptions["environment"]): Promise<Dispatcher> {
+  const pem = async (file: string | undefined) => (file === undefined ? undefined : await readFileIfThere(file));
+  const [ca, cert, key] = await Promise.all([pem(rule.ca), pem(rule.certificate), pem(rule.key)]);
+  const tls = {
+    ...(ca === undefined ? {} : { ca: [...rootCertificates, new TextDecoder().decode(ca)] }),
+    ...(cert === undefined || key === undefined ? {} : { cert: Buffer.from(cert), key: Buffer.from(key) }),
+  };
+  const timeouts = { headersTimeout: patience, bodyTimeout: patience };
+  const connect = { timeout: patience, ...tls };
+  if (rule.proxy !== undefined) return new ProxyAgent({ ...timeouts, uri: rule.proxy, requestTls: connect });
+  const of = (name: string) => environment[name] ?? environment[name.toLowerCase()] ?? "";
+  const [httpProxy, httpsProxy, noProxy] = [of("HTTP_PROXY"), of("HTTPS_PROXY"), of("NO_PROXY")];
+  if (httpProxy === "" && httpsProxy === "") return new Agent({ ...timeouts, connect });
+  return new EnvHttpProxyAgent({ ...timeouts, connect, requestTls: connect, httpProxy, httpsProxy, noProxy });
 }
 
 async function bounded(body: Dispatcher.ResponseData["body"], asked: HttpRequest): Promise<Uint8Array> {

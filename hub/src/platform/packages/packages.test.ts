@@ -22,7 +22,7 @@ async function world() {
   const open = async () => {
     const http = new HttpClient({ environment: {}, privateHosts: [] });
     const path = process.env["PATH"] ?? "";
-    const options = { path, clock: systemClock, http, plainRegistries: ["127.0.0.1"] };
+    const options = { path, clock: systemClock, http, plainRegistries: ["127.0.0.1"], servers: [], proxies: {} };
     const { mirror } = await openMirror({ ...options, directory: join(directory.path, "mirrors") });
     return mirror;
   };

@@ -107,9 +107,9 @@ export class OciRegistry implements PackageSource {
 
 /** A token service takes a user and a password; of a bearer secret the user has no say. */
 function basic(credential: Credential): Credential {
-  return credential.kind === "basic"
-    ? credential
-    : { kind: "basic", username: "oauth2accesstoken", password: credential.token };
+  return credential.kind === "bearer"
+    ? { kind: "basic", username: "oauth2accesstoken", password: credential.token }
+    : credential;
 }
 
 interface Challenge {

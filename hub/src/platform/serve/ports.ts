@@ -9,6 +9,7 @@ import type { Renderer } from "../../releases/port.ts";
 import { RenderKeys } from "../../render/memo.ts";
 import { defaultRenderLimits } from "../../render/model.ts";
 import { prepareRender } from "../../render/render.ts";
+import { serversOf } from "../../sources/config.ts";
 import { gunzip, gzip, sha256Digest, sha256Hex } from "../crypto/digests.ts";
 import { openMirror, secretReader } from "../git/open.ts";
 import { HttpClient } from "../http/client.ts";
@@ -38,10 +39,17 @@ export async function openRepositories(
   const { clock, environment, runner } = world;
   const directory = join(resolve(config.data), "git");
   const { privateHosts, plainRegistries } = config.sources;
-  const http = new HttpClient({ environment, privateHosts });
+  const servers = serversOf(config.sources);
+  const http = new HttpClient({ environment, privateHosts, servers });
   const path = environment["PATH"] ?? "";
-  const { mirror, backend } = await openMirror({ directory, path, clock, runner, http, plainRegistries });
+  const reaching = { servers, proxies: proxiesOf(environment), http, plainRegistries };
+  const { mirror, backend } = await openMirror({ directory, path, clock, runner, ...reaching });
   return { mirror, backend, secrets: secretReader(environment) };
+}
+
+function proxiesOf(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
+  return Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
 }
 
 /** Renders whose keys are remembered: the targets of a large fleet. */
