@@ -1,20 +1,20 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { backoffDelay, Fault, features, protocol } from "@capstan/proto";
+import { backoffDelay, Fault, features } from "@capstan/proto";
 import {
   type AgentEvent,
   AgentEventSchema,
   type ConnectResponse,
   type Facts,
+  HeartbeatSchema,
   type Hello,
   HelloSchema,
-  VersionsSchema,
   type Welcome,
 } from "@capstan/proto/agent";
 import type { TargetEvent } from "./apply/watcher.ts";
 import { ClusterCache } from "./cache/reconciler.ts";
 import { cacheShelf, memoriesOf } from "./cache/shelf.ts";
-import { version } from "./config/model.ts";
+import { versions } from "./config/versions.ts";
 import { StateHolder } from "./desired/holder.ts";
 import { Intake } from "./desired/intake.ts";
 import type { CurrentState, Scope } from "./desired/model.ts";
@@ -36,13 +36,6 @@ export interface Agent {
   /** Runs until the signal aborts (`cancelled`) or nothing is left to try; returns why it ended. */
   run(signal: AbortSignal): Promise<Fault>;
 }
-
-const versions = create(VersionsSchema, {
-  program: version,
-  protocol: protocol.current,
-  protocolMin: protocol.oldest,
-  features: [...features],
-});
 
 /** Wires the rooms of one agent together. Nothing happens before `run`. */
 export function createAgent(ports: AgentPorts): Agent {
@@ -116,6 +109,7 @@ class Rooms implements Agent {
       highWater: () => this.#cache.head.highWater,
       take: (held, signal) => this.#guarded(() => this.#holder.take(held, signal)),
       refused: (fault) => this.#refused(fault),
+      unknownKey: (id) => this.#keeper.unknownKey(id),
       trouble: (fault) => this.#warn("desired", fault),
     });
   }
@@ -247,7 +241,7 @@ class Rooms implements Agent {
       bootId,
       highWater: this.#cache.head.highWater,
       now: timestampFromMs(clock.now()),
-      sealingPublicKey: this.#keeper.sealingPublic(),
+      ...this.#keeper.introduction(),
       ...(this.#facts === undefined ? {} : { facts: this.#facts }),
       ...(held === undefined ? {} : { held }),
     });
@@ -293,6 +287,8 @@ class Rooms implements Agent {
         return this.#hinted(message.value.revision);
       case "question":
         return this.#questions.ask(message.value, this.#life.signal);
+      case "renewal":
+        return this.#keeper.renewWithin(message.value.withinMs);
       default:
         this.#ports.log.debug("link", "a message that this version does not know was left out");
     }
@@ -312,6 +308,10 @@ class Rooms implements Agent {
   #renewed(): void {
     this.#ports.log.info("identity", "the certificate was renewed");
     this.#link.renewed();
+    // It may have brought a key that a refused state is signed by, and the hub waits for all to have it.
+    this.#intake.wake();
+    const value = create(HeartbeatSchema, { revision: this.#revision(), ...this.#keeper.trust() });
+    this.#link.send({ case: "heartbeat", value });
   }
 
   #notRenewed(fault: Fault): void {

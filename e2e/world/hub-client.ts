@@ -49,10 +49,12 @@ export class HubClient implements Disposable {
   readonly system: ServiceClient<typeof SystemService>;
   /** The token that it calls with. */
   readonly token: string;
+  readonly ca: string;
   readonly #client: Client;
 
   constructor(endpoint: string, credential: HubCredential) {
     this.token = credential.token;
+    this.ca = credential.ca;
     this.#client = new Client(endpoint, credentials.createSsl(Buffer.from(pemOf(credential.ca))), {
       "grpc.initial_reconnect_backoff_ms": 100,
       // The certificate is good for both, and an address is no name in TLS.

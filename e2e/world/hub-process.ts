@@ -204,7 +204,7 @@ export class HubProcess implements AsyncDisposable {
   async client(): Promise<HubClient> {
     await until("the first admin's credential", () => existsSync(join(this.dataDir, "admin.json")), 5_000);
     const credential = await adminCredential(this.dataDir);
-    if (this.#client?.token !== credential.token) {
+    if (this.#client?.token !== credential.token || this.#client.ca !== credential.ca) {
       this.#client?.[Symbol.dispose]();
       this.#client = new HubClient(this.endpoint, credential);
     }

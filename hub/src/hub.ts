@@ -8,6 +8,7 @@ import type { Sessions, ToAgent } from "./distribution/sessions.ts";
 import type { DocumentsReconciler } from "./documents/reconciler.ts";
 import type { GuardKeeper } from "./guard/keeper.ts";
 import type { IdentityDesk } from "./identity/desk.ts";
+import type { Keyring } from "./identity/keyring.ts";
 import type { PeerIdentity } from "./identity/port.ts";
 import type { Term } from "./leader/model.ts";
 import type { ReleasesReconciler } from "./releases/reconciler.ts";
@@ -20,7 +21,7 @@ import { type Rebuild, RebuildKeeper } from "./store/rebuild.ts";
 import { makeCollect } from "./wiring/collect.ts";
 import { makeDistribution } from "./wiring/distribution.ts";
 import { makeDocuments } from "./wiring/documents.ts";
-import { makeClusters, makeDesk, makeStatus } from "./wiring/identity.ts";
+import { makeClusters, makeDesk, makeKeyring, makeStatus } from "./wiring/identity.ts";
 import type { HubPorts } from "./wiring/ports.ts";
 import { makeReleases } from "./wiring/releases.ts";
 import { makeGuard, makeRollouts } from "./wiring/rollouts.ts";
@@ -39,6 +40,7 @@ export class Hub implements Rooms {
   readonly sessions: Sessions;
   readonly guard: GuardKeeper;
   readonly desk: IdentityDesk;
+  readonly keyring: Keyring;
   readonly collect: CollectReconciler;
   /** The last things that agents told of, newest last. */
   readonly events: { readonly cluster: ClusterId; readonly event: AgentEvent }[] = [];
@@ -55,6 +57,7 @@ export class Hub implements Rooms {
     this.#rebuild = new RebuildKeeper({ notes: stores.notes, memory, clock });
     const at = this.#wiring();
     this.desk = makeDesk(at);
+    this.keyring = makeKeyring(at);
     this.clusters = makeClusters(at);
     this.status = makeStatus(at);
     this.distribution = makeDistribution(at);
@@ -119,6 +122,7 @@ export class Hub implements Rooms {
     this.#documentedMade = undefined;
     await this.clusters.load(signal);
     await this.desk.load(signal);
+    await this.keyring.load(signal);
     await this.status.load(signal);
     await this.distribution.load(term.epoch, signal);
     await this.guard.load(signal);
@@ -134,6 +138,7 @@ export class Hub implements Rooms {
       this.distribution.run(signal),
       this.status.run(signal),
       this.collect.run(signal),
+      this.keyring.run(signal),
     ];
     this.ports.log("info", "leading", { epoch: String(term.epoch) });
     await Promise.all(loops);

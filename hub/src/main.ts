@@ -94,7 +94,9 @@ async function openWorld(config: HubConfig, opened: AsyncDisposableStack, signal
   const { renderer, isolation } = await openRenderer(config, { clock, path, runner }, signal);
   log.info({ git: backend, sandbox: isolation.mode, nats: store.natsVersion, reason: isolation.reason }, "opened");
   const vault = bundleVault(store.stores.bundles, identity.sealing);
-  return { config, log, onFault, identity, lease, store, secrets, sources, renderer, isolation, vault };
+  // Servers listen only after the hub is made.
+  const roots: { changed(): Promise<void> } = { changed: async () => undefined };
+  return { roots, config, log, onFault, identity, lease, store, secrets, sources, renderer, isolation, vault };
 }
 
 /** The hub's own keys and certificate, below its data folder. */
@@ -130,7 +132,14 @@ function makeHub(world: World): { readonly hub: Hub; readonly keeper: LeaseKeepe
     shelf: bundles,
     hints,
     memory,
-    desk: { authority, signer, users: store.users, crypto: tokenCrypto, endpoints },
+    desk: {
+      authority,
+      signer,
+      users: store.users,
+      crypto: tokenCrypto,
+      endpoints,
+      onRoots: () => world.roots.changed(),
+    },
     stores: roomStores(state, records),
     log: (level, message, fields) => log[level](fields ?? {}, message),
   });
@@ -157,7 +166,7 @@ async function listen(world: World, hub: Hub, opened: AsyncDisposableStack) {
     version,
     fleet: authority.fleet,
     hubId: config.id,
-    caPin: authority.pin,
+    caPin: () => authority.pin,
     natsVersion: store.natsVersion,
     sandbox: isolation.mode,
     warnings: store.warnings,
@@ -186,10 +195,19 @@ async function listen(world: World, hub: Hub, opened: AsyncDisposableStack) {
     },
   );
   opened.defer(() => http.stop());
+  let shown = await readTls(files);
   const renew = async () => {
     await authority.server(names, clock.now());
-    credentials.renew(await readTls(files));
+    const tls = await readTls(files);
+    // A server that reads its settings anew turns clients away for a moment: not without a reason.
+    if (tls.cert.equals(shown.cert) && tls.ca.equals(shown.ca)) return;
+    credentials.renew(tls);
     await store.reload();
+    shown = tls;
+  };
+  world.roots.changed = async () => {
+    await renew();
+    await tellAdmin(resolve(config.data), authority);
   };
   return { grpc: grpc.port, http: http.port, renew };
 }
@@ -265,9 +283,19 @@ async function firstAdmin(hub: Hub, { authority, data, endpoints }: Leading, sig
   const forgotten = written !== undefined && hub.rebuilding !== undefined && !isKnown(hub, written);
   if (!signal.aborted && (written === undefined || forgotten)) {
     const { text } = await hub.desk.personToken({ name: "admin", roles: ["admin"], ttl: undefined }, signal);
-    const ca = Buffer.from(authority.ca).toString("base64");
+    const ca = Buffer.from(authority.cas[0] ?? new Uint8Array()).toString("base64");
     await writeFileAtomic(file, `${JSON.stringify({ endpoints, ca, token: text }, null, 2)}\n`);
   }
+}
+
+/** Writes the newest CA into the first admin's file, where that is there: its holder must know the hub when the old one ends. */
+async function tellAdmin(data: string, authority: HubAuthority): Promise<void> {
+  const file = join(data, "admin.json");
+  const written = await readFileIfThere(file);
+  if (written === undefined) return;
+  const admin = JSON.parse(new TextDecoder().decode(written)) as Record<string, unknown>;
+  const ca = Buffer.from(authority.cas[0] ?? new Uint8Array()).toString("base64");
+  if (admin["ca"] !== ca) await writeFileAtomic(file, `${JSON.stringify({ ...admin, ca }, null, 2)}\n`);
 }
 
 /** Whether the credential in an admin's file still opens the hub. */

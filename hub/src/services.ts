@@ -29,7 +29,7 @@ export interface ServicesWorld {
   readonly version: string;
   readonly fleet: string;
   readonly hubId: string;
-  readonly caPin: string;
+  caPin(): string;
   readonly natsVersion: string;
   /** How renders are confined: kernel or none. */
   readonly sandbox: string;
@@ -131,12 +131,13 @@ function systemOf({ hub, world, calls, people, problems }: Parts): Served {
       epoch: hub.term?.epoch ?? 0n,
       natsVersion: world.natsVersion,
       rebuilding: hub.rebuilding !== undefined,
-      caPin: world.caPin,
+      caPin: world.caPin(),
       problems: problems(),
       sandbox: world.sandbox,
       missingDocuments: hub.rebuilding === undefined ? [] : missingDocuments(people.sight.now()),
     }),
     audit: async (signal) => readAudit(await stores.audit.read({ last: auditReach }, signal), sha256Hex),
+    keys: () => hub.keyring.status(),
     endRebuild: (signal) => hub.endRebuild(signal),
   });
 }

@@ -17,6 +17,8 @@ export interface IntakePorts {
   take(held: HeldState, signal: AbortSignal): Promise<void>;
   /** A newer state is not taken, and why; undefined: that is over. */
   refused(fault: Fault | undefined): void;
+  /** A state came that is signed by a key of this id, which is not pinned: the hub may have a new one. */
+  unknownKey(id: string): void;
   /** The question could not be asked. */
   trouble(fault: Fault): void;
 }
@@ -65,6 +67,8 @@ export class Intake {
     const verdict = accept(ports.held(), ports.highWater(), { signed, scope, eyes: ports.eyes });
     if (verdict.kind === "Accepted") await ports.take(verdict.held, signal);
     ports.refused(verdict.kind === "Refused" ? verdict.fault : undefined);
+    if (!scope.verification.some(({ id, retired }) => id === signed.keyId && retired !== true))
+      ports.unknownKey(signed.keyId);
     return next;
   }
 }

@@ -203,6 +203,38 @@ describe("renewal", () => {
     assert.ok(verify("sha256", signed, key, proof?.signature ?? new Uint8Array()));
   });
 
+  it("comes at once for a key that is not known, and not again and again for the same one", async () => {
+    const clock = new FakeClock(Date.now());
+    const keeper = keeperOf(new Memory(), { clock });
+    await keeper.enroll(signal);
+    const life = new AbortController();
+    let fresh = 0;
+    const running = keeper.run({ renewed: () => fresh++, trouble: () => undefined }, life.signal);
+    await clock.advance(60_000);
+    assert.equal(fresh, 0);
+    keeper.unknownKey("0123456789abcdef");
+    await clock.advance(0);
+    await until(() => fresh === 1);
+    for (let times = 0; times < 5; times++) {
+      keeper.unknownKey("0123456789abcdef");
+      await clock.advance(10_000);
+    }
+    assert.equal(fresh, 1);
+    await clock.advance(300_000);
+    keeper.unknownKey("0123456789abcdef");
+    await clock.advance(0);
+    await until(() => fresh === 2);
+    keeper.renewWithin(60_000);
+    await until(async () => {
+      await clock.advance(60_000);
+      return fresh === 3;
+    });
+    assert.deepEqual(keeper.trust().trust?.verificationKeys, [hub.fleet.keyId]);
+    assert.deepEqual(keeper.trust().trust?.roots, [hub.ca.pin]);
+    life.abort();
+    await running;
+  });
+
   it("comes at two thirds of life ± 10 %, and again after failures", async () => {
     const day = 86_400_000;
     for (let seed = 0; seed < 200; seed++) {

@@ -7,6 +7,8 @@ import {
   ExpiredProofSchema,
   type Credential as OfferedCredential,
   RenewRequestSchema,
+  type Trust,
+  TrustSchema,
   type Versions,
 } from "@capstan/proto/agent";
 import {
@@ -46,6 +48,11 @@ export class IdentityKeeper {
   #last: Promise<unknown> = Promise.resolve();
   /** Hash of the join token that a hub refused: it is not shown again by this process. */
   #refusedToken: string | undefined;
+  /** When a renewal was asked for before its time, by our clock. */
+  #asked: number | undefined;
+  #waiting: AbortController | undefined;
+  /** Unknown keys that a renewal was asked for, and when last. */
+  readonly #strangers = new Map<string, number>();
 
   constructor(ports: IdentityPorts) {
     this.#ports = ports;
@@ -70,6 +77,22 @@ export class IdentityKeeper {
   sealingPublic(): Uint8Array {
     const [current] = this.sealingKeys();
     return current === undefined ? new Uint8Array() : this.#ports.crypto.sealingPublic(current);
+  }
+
+  /** What the hub's word is taken by; empty before enrolment. */
+  trust(): { readonly trust?: Trust } {
+    const { identity } = this;
+    if (identity === undefined) return {};
+    const verificationKeys = identity.verification.filter(({ retired }) => retired !== true).map(({ id }) => id);
+    const roots = identity.credential.ca.map((der) => hex(this.#ports.crypto.sha256(der)));
+    return { trust: create(TrustSchema, { verificationKeys, roots }) };
+  }
+
+  /** What a hello says of keys: the public halves in use, and what is trusted. */
+  introduction() {
+    const seed = this.identity?.credential.keys.nats;
+    const natsPublicKey = seed === undefined ? "" : this.#ports.crypto.natsPublic(seed);
+    return { sealingPublicKey: this.sealingPublic(), natsPublicKey, ...this.trust() };
   }
 
   /** Reads what is stored. An identity of another cluster or incarnation (a copied Secret) counts as none. */
@@ -128,6 +151,7 @@ export class IdentityKeeper {
           continue;
         }
         if (attempt === 0) await this.#sleepUntil(renewAt(identity.credential, chance), signal);
+        this.#asked = undefined;
         try {
           await this.renew(signal);
           attempt = 0;
@@ -147,6 +171,24 @@ export class IdentityKeeper {
   refused(): void {
     const { identity } = this;
     if (identity !== undefined && this.#ports.clock.now() >= identity.credential.notAfter) this.#resting?.abort();
+  }
+
+  /** The hub asks for a renewal, spread over so many milliseconds. */
+  renewWithin(ms: number): void {
+    const { clock, chance } = this.#ports;
+    const at = clock.now() + chance() * Math.min(ms, spreadAtMost);
+    this.#asked = Math.min(this.#asked ?? at, at);
+    this.#waiting?.abort();
+  }
+
+  /** A state is signed by a key that is not known: a renewal brings the hub's keys, at once, but not for each such state. */
+  unknownKey(id: string): void {
+    const { clock } = this.#ports;
+    const last = this.#strangers.get(id);
+    if (last !== undefined && clock.now() < last + strangerEvery) return;
+    if (this.#strangers.size >= strangersKept) this.#strangers.clear();
+    this.#strangers.set(id, clock.now());
+    this.renewWithin(0);
   }
 
   /** One renewal: over mTLS, or by proof of possession where the certificate has expired. */
@@ -275,15 +317,25 @@ export class IdentityKeeper {
     this.#resting = undefined;
   }
 
+  /** Until then, or until a renewal is asked for before. */
   async #sleepUntil(at: number, signal: AbortSignal): Promise<void> {
     // In steps: the wall clock may jump, and a sleep of many hours would not notice.
     for (;;) {
-      const rest = at - this.#ports.clock.now();
+      const rest = Math.min(at, this.#asked ?? at) - this.#ports.clock.now();
       if (rest <= 0) return;
-      await this.#ports.clock.sleep(Math.min(rest, 600_000), signal);
+      this.#waiting = new AbortController();
+      const waiting = AbortSignal.any([signal, this.#waiting.signal]);
+      await this.#ports.clock.sleep(Math.min(rest, 600_000), waiting).catch(() => undefined);
+      signal.throwIfAborted();
     }
   }
 }
+
+/** Longest spread of a renewal that a hub asks for, in milliseconds. */
+const spreadAtMost = 3_600_000;
+/** Between two renewals for the sake of one unknown key, in milliseconds. */
+const strangerEvery = 300_000;
+const strangersKept = 16;
 
 function given(credential: OfferedCredential | undefined): OfferedCredential {
   if (credential !== undefined) return credential;

@@ -11,6 +11,7 @@ import {
   TokenViewSchema,
 } from "@capstan/proto/system";
 import type { AuditEntry } from "../audit/model.ts";
+import type { KeyStatus } from "../identity/keyring.ts";
 import type { PersonToken } from "../identity/model.ts";
 import type { Authorise } from "./authorise.ts";
 import type { Calls } from "./call.ts";
@@ -28,6 +29,8 @@ export interface SystemServiceOptions {
   hub(): Omit<GetHubResponse, "$typeName">;
   /** The newest entries, oldest first, and whether their hash chain holds. */
   audit(signal: AbortSignal): Promise<{ readonly entries: readonly AuditEntry[]; readonly intact: boolean }>;
+  /** Signing keys and CAs, and how far each is. */
+  keys(): readonly KeyStatus[];
   /** Returns the lanes that now move, as people name them. */
   endRebuild(signal: AbortSignal): Promise<readonly string[]>;
 }
@@ -117,7 +120,7 @@ function tokenCalls(options: SystemServiceOptions): Pick<Methods, "createToken" 
   };
 }
 
-function fleetCalls(options: SystemServiceOptions): Pick<Methods, "listAudit" | "endRebuild"> {
+function fleetCalls(options: SystemServiceOptions): Pick<Methods, "listAudit" | "endRebuild" | "listKeys"> {
   const { calls, clock } = options;
   return {
     async listAudit({ options: list, actor }, context) {
@@ -131,11 +134,29 @@ function fleetCalls(options: SystemServiceOptions): Pick<Methods, "listAudit" | 
       const result = create(ListResultSchema, { nextPageToken, total, asOf: timestampFromMs(clock.now()) });
       return { entries: masked(AuditEntrySchema, items, list), result, chainIntact: intact };
     },
+    async listKeys(_request, context) {
+      calls.look(context, "key.list", "key");
+      return { keys: options.keys().map(keyView) };
+    },
     async endRebuild({ change }, context) {
       return calls.change(context, { action: "rebuild.end", resource: "fleet", change }, async (_who, signal) => {
         return { lanes: change?.dryRun === true ? [] : [...(await options.endRebuild(signal))] };
       });
     },
+  };
+}
+
+/** How many clusters are named that do not trust a key yet. */
+const missingNamed = 10;
+
+function keyView({ announcedAt, dueAt, clusters, missing, ...key }: KeyStatus) {
+  return {
+    ...key,
+    announcedAt: timestampFromMs(announcedAt),
+    ...(dueAt === undefined ? {} : { dueAt: timestampFromMs(dueAt) }),
+    clusters,
+    trustedBy: clusters - missing.length,
+    missing: missing.slice(0, missingNamed),
   };
 }
 

@@ -105,6 +105,12 @@ export interface Archive {
   ): Promise<{ readonly entries: number; readonly rebuilds: boolean }>;
 }
 
+/** Keys of a hub's data folder. */
+export interface KeyFolder {
+  /** Makes the next one; returns its id. Throws `bad-input` for a folder that holds no hub's keys. */
+  add(kind: "signing" | "ca", data: string): Promise<string>;
+}
+
 /** Everything that verbs reach for outside of themselves. */
 export interface CliPorts {
   readonly version: string;
@@ -114,6 +120,7 @@ export interface CliPorts {
   readonly environment: CliEnvironment;
   readonly kube: KubeDoor;
   readonly archive: Archive;
+  readonly keys: KeyFolder;
   /** A fresh request id. */
   newId(): string;
   /** Minutes that local time is ahead of UTC at that moment. */

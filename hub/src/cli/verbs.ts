@@ -6,6 +6,7 @@ import { explainVerbs } from "./explain.ts";
 import { healthVerbs } from "./health.ts";
 import { inputVerbs } from "./inputs.ts";
 import { joiningVerbs } from "./joining.ts";
+import { keyVerbs } from "./keys.ts";
 import { lookingVerbs } from "./looking.ts";
 import { restVerbs } from "./rest.ts";
 import { rolloutVerbs } from "./rollouts.ts";
@@ -29,5 +30,6 @@ export const verbs: readonly Verb[] = [
   ...contextVerbs,
   ...tokenVerbs,
   ...servingVerbs,
+  ...keyVerbs,
   ...restVerbs(() => verbs),
 ];

@@ -1,6 +1,6 @@
 import type { ClusterId, Instant } from "@capstan/proto";
 import type { ClusterSpec, Document, Mode } from "../documents/model.ts";
-import type { Enrolment } from "../identity/model.ts";
+import type { Enrolment, Trust } from "../identity/model.ts";
 
 /** What a cluster said of itself (proto `Facts`, plain). */
 export interface ClusterFacts {
@@ -36,6 +36,8 @@ export interface ClusterRecord {
   readonly agentVersion: string;
   /** Labels that a signed desired state of it has, where this record was lost with the store. */
   readonly remembered?: Readonly<Record<string, string>>;
+  /** What its agent takes the hub's word by, as it said last; absent for agents that do not say. */
+  readonly trust?: Trust;
   readonly createdAt: Instant;
 }
 

@@ -1,5 +1,5 @@
 import { type Clock, type ClusterId, Fault } from "@capstan/proto";
-import type { Enrolment } from "../identity/model.ts";
+import type { Enrolment, Trust } from "../identity/model.ts";
 import {
   type Cluster,
   type ClusterFacts,
@@ -29,6 +29,15 @@ export interface ClusterEdit {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly mode?: Declaration["mode"];
   readonly cordoned?: boolean;
+}
+
+/** What a cluster's agent says of both as its session begins. */
+export interface Hailing {
+  readonly incarnation: string;
+  readonly facts: ClusterFacts | undefined;
+  /** Of the agent's program. */
+  readonly version: string;
+  readonly trust: Trust | undefined;
 }
 
 /** What became of a hello. */
@@ -116,11 +125,7 @@ export class ClustersReconciler {
   }
 
   /** A session began: what the cluster says of itself is kept; another incarnation waits for a person. */
-  async greet(
-    id: ClusterId,
-    hello: { readonly incarnation: string; readonly facts: ClusterFacts | undefined; readonly version: string },
-    signal: AbortSignal,
-  ): Promise<Greeting> {
+  async greet(id: ClusterId, hello: Hailing, signal: AbortSignal): Promise<Greeting> {
     const record = await this.#change(id, signal, (before) => {
       const incarnation = before.incarnation ?? hello.incarnation;
       const foreign = incarnation !== hello.incarnation;
@@ -130,12 +135,18 @@ export class ClustersReconciler {
         claimed: foreign ? hello.incarnation : undefined,
         facts: foreign ? before.facts : (hello.facts ?? before.facts),
         agentVersion: hello.version,
+        ...(hello.trust === undefined || foreign ? {} : { trust: hello.trust }),
       };
     });
     const foreign = record.incarnation !== hello.incarnation;
     if (foreign) return { kind: "unknown", record, fault: otherIncarnation(record) };
     if (this.get(id) === undefined) return { kind: "unknown", record, fault: unnamed(id) };
     return { kind: "welcome", record };
+  }
+
+  /** What its agent trusts now. */
+  async trusts(id: ClusterId, trust: Trust, signal: AbortSignal): Promise<void> {
+    await this.#change(id, signal, (before) => ({ ...before, trust }));
   }
 
   /** A person accepts the incarnation that waits, or a cluster that nothing named. */

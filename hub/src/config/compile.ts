@@ -78,6 +78,7 @@ function compiled(config: HubConfigFile): HubConfig {
       ...defaultIdentityTimes,
       certificate: ms(config.identity.certificate),
       grace: ms(config.identity.grace),
+      rootOverlap: ms(config.identity.rootOverlap),
       connectionAgeMs: ms(config.identity.connectionAge),
     },
     defaults: {

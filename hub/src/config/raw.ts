@@ -74,6 +74,8 @@ const leaseFragment = z.strictObject({
 const identityFragment = z.strictObject({
   certificate: duration.default("24h"),
   grace: duration.default("90d"),
+  /** How long a CA is trusted beside its successor at least. */
+  rootOverlap: duration.default("30d"),
   /** Longest life of a connection, so that an expired certificate ends its session. */
   connectionAge: duration.default("45m"),
 });

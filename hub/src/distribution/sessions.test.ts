@@ -29,6 +29,7 @@ function world(over: Partial<SessionsOptions> = {}) {
     greet: async () => 5n,
     report: async (_cluster, _boot, batch) => void seen.batches.push(batch),
     heartbeat: () => undefined,
+    renewal: () => undefined,
     event: () => undefined,
     onConnection: (_cluster, connected) => void seen.connections.push(connected),
     heartbeatMs: () => 10_000,

@@ -6,6 +6,7 @@ import {
   type Answer,
   type ConnectRequest,
   ConnectResponseSchema,
+  type Heartbeat,
   type Hello,
   type Question,
   type ReportBatch,
@@ -25,7 +26,9 @@ export interface SessionsOptions {
   greet(cluster: ClusterId, hello: Hello, signal: AbortSignal): Promise<bigint>;
   /** Resolves when the batch is durable. */
   report(cluster: ClusterId, bootId: string, batch: ReportBatch): Promise<void>;
-  heartbeat(cluster: ClusterId, revision: bigint): void;
+  heartbeat(cluster: ClusterId, heartbeat: Heartbeat, signal: AbortSignal): void;
+  /** Within how many milliseconds the agent should renew its credential; undefined: it needs not. */
+  renewal(cluster: ClusterId): number | undefined;
   event(cluster: ClusterId, event: AgentEvent): void;
   /** Told when a cluster's session begins or ends. */
   onConnection(cluster: ClusterId, connected: boolean): void;
@@ -111,6 +114,12 @@ export class Sessions {
     this.#sessions.get(cluster)?.outbox.push({ message: { case: "hint", value: { revision } } }, "hint");
   }
 
+  /** Asks the agent to renew its credential within so many milliseconds. */
+  askToRenew(cluster: ClusterId, withinMs: number): void {
+    if (!this.isConnected(cluster)) return;
+    this.#sessions.get(cluster)?.outbox.push({ message: { case: "renewal", value: { withinMs } } }, "renewal");
+  }
+
   /** Ends a cluster's session, for example because it was revoked. */
   cut(cluster: ClusterId, fault: Fault): void {
     const session = this.#sessions.get(cluster);
@@ -185,7 +194,7 @@ export class Sessions {
         this.#fold(session, message.value);
         return;
       case "heartbeat":
-        this.#options.heartbeat(cluster, message.value.revision);
+        this.#options.heartbeat(cluster, message.value, signal);
         return;
       case "event":
         this.#options.event(cluster, message.value);
@@ -193,6 +202,7 @@ export class Sessions {
       case "answer":
         this.#questions.get(message.value.id)?.(message.value);
         return;
+      case "heldList":
       case undefined:
         // A message of a later version: refused by its code, the session goes on.
         this.#options.onFault(
@@ -224,6 +234,8 @@ export class Sessions {
       },
     });
     this.#options.onConnection(cluster, true);
+    const within = this.#options.renewal(cluster);
+    if (within !== undefined) this.askToRenew(cluster, within);
   }
 
   #checkClock(cluster: ClusterId, { now }: Hello): void {

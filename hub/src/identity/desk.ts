@@ -236,7 +236,7 @@ export class IdentityDesk {
     const expiresAt = issued.notAfter;
     return create(CredentialSchema, {
       certificate: issued.certificate,
-      ca: [authority.ca],
+      ca: [...authority.cas],
       notAfter: timestampFromMs(expiresAt),
       natsJwt: await users.issue({ cluster, natsKey: keys.natsKey, expiresAt }),
       natsUrls: [...users.urls()],

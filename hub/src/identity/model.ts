@@ -72,6 +72,20 @@ export interface Revocation {
   readonly tlsKeys: readonly string[];
 }
 
+/** What an agent takes a hub's word by, as it said last. */
+export interface Trust {
+  /** Ids of verification keys. */
+  readonly keys: readonly string[];
+  /** Pins of CA certificates. */
+  readonly roots: readonly string[];
+}
+
+/** What the fleet remembers of its keys, note `keys`: the same for every hub that takes over. Times in ms since 1970. */
+export interface KeyNotes {
+  readonly signing: Readonly<Record<string, { readonly announcedAt: number; readonly activeAt?: number }>>;
+  readonly roots: Readonly<Record<string, { readonly announcedAt: number; readonly retiredAt?: number }>>;
+}
+
 /** Durations of identity, in milliseconds. */
 export interface IdentityTimes {
   readonly certificate: number;
@@ -82,6 +96,8 @@ export interface IdentityTimes {
   readonly joinTtlMax: number;
   /** How long an expired certificate may still be renewed by proof of possession. */
   readonly grace: number;
+  /** How long a CA is trusted beside its successor at least. */
+  readonly rootOverlap: number;
 }
 
 const minute = 60_000;
@@ -95,4 +111,5 @@ export const defaultIdentityTimes: IdentityTimes = {
   joinTtl: 10 * minute,
   joinTtlMax: day,
   grace: 90 * day,
+  rootOverlap: 30 * day,
 };

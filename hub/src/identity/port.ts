@@ -1,5 +1,5 @@
 import type { ClusterId } from "@capstan/proto";
-import type { Revocation, StoredToken } from "./model.ts";
+import type { KeyNotes, Revocation, StoredToken } from "./model.ts";
 
 /** The private half stays inside; only its uses leave. */
 export interface KeyedSignature {
@@ -21,8 +21,14 @@ export interface Signer {
   sign(bytes: Uint8Array): KeyedSignature;
   /** False for an unknown key id as well as for a bad signature. */
   verify(bytes: Uint8Array, signature: KeyedSignature): boolean;
-  /** All keys that may sign, the current one first. */
+  /** All keys, the newest first; the current one is among them. */
   keys(): readonly VerificationKey[];
+  /** Id of the key that signs: the newest, until `use` names another. */
+  current(): string;
+  /** Signs with this key from now on. An id that is not there is passed over. */
+  use(keyId: string): void;
+  /** Reads the key files again; the current key stays the current one. */
+  reload(): Promise<void>;
   /** Each key but the oldest, signed by the one before it: proof for agents that pin only older ones. */
   endorsements(): readonly KeyEndorsement[];
 }
@@ -91,10 +97,21 @@ export interface PeerIdentity {
 /** The hub's certificate authority. */
 export interface Authority {
   readonly fleet: string;
-  /** Lower-case hex SHA-256 over the CA certificate's DER: the pin in join tokens. */
+  /**
+   * Lower-case hex SHA-256 over the DER of the oldest CA certificate that is not retired, in which the hub's chain ends: the
+   * pin in join tokens.
+   */
   readonly pin: string;
-  /** The CA's certificate, DER. */
-  readonly ca: Uint8Array;
+  /** CA certificates that agents should trust, DER, the newest (which issues) first. */
+  readonly cas: readonly Uint8Array[];
+  /** Pins of all CA certificates that are there, oldest first. */
+  roots(): readonly string[];
+  /** Pins of those that are not retired. */
+  trusted(): readonly string[];
+  /** From now on nothing that these have issued is taken. The newest cannot be retired. */
+  retire(pins: readonly string[]): void;
+  /** Reads the files again. */
+  reload(): Promise<void>;
   /**
    * Takes only the public key from a PKCS#10 request (DER), after checking its proof of possession; subject and names are
    * the hub's own. Throws `bad-input` for a broken request or another key type than P-256.
@@ -149,4 +166,10 @@ export interface IdentityStore {
   deleteToken(id: string, signal: AbortSignal): Promise<void>;
   revocations(signal: AbortSignal): Promise<Revocation[]>;
   saveRevocation(revocation: Revocation, signal: AbortSignal): Promise<void>;
+}
+
+/** Where is kept how far each key is: note `keys` of the fleet. */
+export interface KeyNoteStore {
+  read(signal: AbortSignal): Promise<KeyNotes | undefined>;
+  write(notes: KeyNotes, signal: AbortSignal): Promise<void>;
 }

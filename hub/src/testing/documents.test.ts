@@ -101,7 +101,7 @@ test("a label that a person sets while the agent says hello is not lost", async 
   await clusters.edit(id, { labels: { team: "x" } }, never);
   await Promise.all([
     clusters.edit(id, { labels: { env: "prod" } }, never),
-    clusters.greet(id, { incarnation: "u", facts: undefined, version: "1" }, never),
+    clusters.greet(id, { incarnation: "u", facts: undefined, version: "1", trust: undefined }, never),
     clusters.edit(id, { labels: { tier: "web" } }, never),
   ]);
   assert.deepEqual(clusters.get(id)?.labels, { team: "x", env: "prod", tier: "web" });

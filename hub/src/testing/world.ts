@@ -206,7 +206,11 @@ function desk(): HubPorts["desk"] {
     authority: {
       fleet,
       pin: "",
-      ca: new Uint8Array(),
+      cas: [],
+      roots: () => [],
+      trusted: () => [],
+      retire: () => undefined,
+      reload: async () => undefined,
       issue: refuse,
       inspect: refuse,
       identify: refuse,
@@ -217,10 +221,14 @@ function desk(): HubPorts["desk"] {
       verify: crypto.verify,
       keys: () => [],
       endorsements: () => [],
+      current: () => "",
+      use: () => undefined,
+      reload: async () => undefined,
     },
     users: { issue: refuse, revoke: async () => undefined, urls: () => [] },
     crypto: tokenCrypto,
     endpoints: [],
+    onRoots: async () => undefined,
   };
 }
 

@@ -47,4 +47,7 @@ export interface HubPorts {
 }
 
 /** What the identity desk is made of, besides what the hub gives it. */
-export type DeskPorts = Pick<DeskOptions, "authority" | "signer" | "users" | "crypto" | "endpoints">;
+export type DeskPorts = Pick<DeskOptions, "authority" | "signer" | "users" | "crypto" | "endpoints"> & {
+  /** The trusted CAs are others than before: the servers' own certificates follow. */
+  onRoots(): Promise<void>;
+};

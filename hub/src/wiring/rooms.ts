@@ -8,6 +8,7 @@ import type { Sessions } from "../distribution/sessions.ts";
 import type { DocumentsReconciler } from "../documents/reconciler.ts";
 import type { GuardKeeper } from "../guard/keeper.ts";
 import type { IdentityDesk } from "../identity/desk.ts";
+import type { Keyring } from "../identity/keyring.ts";
 import type { ReleasesReconciler } from "../releases/reconciler.ts";
 import type { RolloutReconciler } from "../rollout/reconciler.ts";
 import type { StatusReconciler } from "../status/reconciler.ts";
@@ -25,6 +26,7 @@ export interface Rooms {
   readonly sessions: Sessions;
   readonly guard: GuardKeeper;
   readonly desk: IdentityDesk;
+  readonly keyring: Keyring;
   readonly collect: CollectReconciler;
   /** The last things that agents told of, newest last. */
   readonly events: { readonly cluster: ClusterId; readonly event: AgentEvent }[];

@@ -1,7 +1,8 @@
 import { type ClusterId, Fault } from "@capstan/proto";
-import type { Hello, Facts as WireFacts } from "@capstan/proto/agent";
+import type { Hello, Facts as WireFacts, Trust as WireTrust } from "@capstan/proto/agent";
 import type { ClusterFacts } from "../clusters/model.ts";
 import { Sessions } from "../distribution/sessions.ts";
+import type { Trust } from "../identity/model.ts";
 import { staleness } from "../status/stale.ts";
 import type { Wiring } from "./rooms.ts";
 
@@ -14,7 +15,11 @@ export function makeSessions(at: Wiring): Sessions {
     leadership: () => ({ leading: at.isLeading(), endpoint: "" }),
     greet: (cluster, hello, signal) => greet(at, cluster, hello, signal),
     report: (cluster, bootId, batch) => at.rooms.status.fold(cluster, bootId, batch),
-    heartbeat: (cluster, revision) => at.rooms.status.heard(cluster, revision),
+    heartbeat: (cluster, { revision, trust }, signal) => {
+      at.rooms.status.heard(cluster, revision);
+      if (trust !== undefined) void trusted(at, cluster, trust, signal);
+    },
+    renewal: (cluster) => at.rooms.keyring.renewal(at.rooms.clusters.record(cluster)?.trust),
     event: (cluster, event) => {
       at.rooms.events.push({ cluster, event });
       if (at.rooms.events.length > 1000) at.rooms.events.shift();
@@ -42,7 +47,12 @@ async function greet(at: Wiring, cluster: ClusterId, hello: Hello, signal: Abort
   await remember(at, cluster, hello, signal);
   const greeting = await at.rooms.clusters.greet(
     cluster,
-    { incarnation: hello.incarnation, facts: factsOf(hello.facts), version: hello.versions?.program ?? "" },
+    {
+      incarnation: hello.incarnation,
+      facts: factsOf(hello.facts),
+      version: hello.versions?.program ?? "",
+      trust: hello.trust === undefined ? undefined : trustOf(hello.trust),
+    },
     signal,
   );
   if (greeting.kind === "unknown") throw greeting.fault;
@@ -74,6 +84,20 @@ async function remember(
     },
     signal,
   );
+}
+
+/** A write that fails is no harm: the next hello says it again. */
+async function trusted(at: Wiring, cluster: ClusterId, trust: WireTrust, signal: AbortSignal): Promise<void> {
+  try {
+    await at.rooms.clusters.trusts(cluster, trustOf(trust), signal);
+  } catch (thrown) {
+    at.logFault(`session ${cluster}`, Fault.from(thrown));
+  }
+}
+
+/** Bounded, as whatever an agent says. */
+function trustOf({ verificationKeys, roots }: WireTrust): Trust {
+  return { keys: verificationKeys.slice(0, 32), roots: roots.slice(0, 32) };
 }
 
 function factsOf(facts: WireFacts | undefined): ClusterFacts | undefined {

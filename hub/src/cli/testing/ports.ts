@@ -57,6 +57,7 @@ export function fakePorts(hub: FakeHub, given: FakeGiven = {}): FakeRun {
       backup: async () => ({ entries: 1, bytes: 1 }),
       restore: async () => ({ entries: 1, rebuilds: true }),
     },
+    keys: { add: async (kind) => `${kind}-2` },
     newId: () => "request-1",
     utcOffset: () => 0,
     connect: () => ({ ...unserved, ...hub, close: () => undefined }) as HubClient,

@@ -44,7 +44,7 @@ describe("a hub's client", () => {
       hubs.push(await startGrpcServer({ ...listening, services: servedBy(leads) }));
     }
     const endpoints = hubs.map(({ port }) => `127.0.0.1:${port}`);
-    access = { endpoints, ca: Buffer.from(authority.ca).toString("base64"), token: "capstan-token.x" };
+    access = { endpoints, ca: Buffer.from(authority.cas[0] ?? []).toString("base64"), token: "capstan-token.x" };
     pin = authority.pin;
   });
   after(() => Promise.all(hubs.map((hub) => hub.stop())));
@@ -77,7 +77,7 @@ describe("a hub's client", () => {
 
   it("does not talk to a server of another CA, or to none", async () => {
     const other = await loadAuthority(join(folder, "other"), defaultIdentityTimes, Date.now());
-    const strange = connectHub({ ...access, ca: Buffer.from(other.ca).toString("base64") });
+    const strange = connectHub({ ...access, ca: Buffer.from(other.cas[0] ?? []).toString("base64") });
     await assert.rejects(strange.system.whoAmI({}, signal), { code: "hub-unreachable" });
     strange.close();
     const nobody = connectHub({ ...access, endpoints: ["127.0.0.1:1"] });

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { systemClock } from "@capstan/proto";
 import type { CliPorts } from "../../cli/port.ts";
+import { addRoot } from "../crypto/authority.ts";
+import { addSigningKey } from "../crypto/signing.ts";
 import { tarArchive } from "./archive.ts";
 import { connectHub } from "./client.ts";
 import { findCa } from "./endpoint.ts";
@@ -27,6 +29,12 @@ export function cliPorts(env: Env, own: Pick<CliPorts, "version" | "serve">): Cl
     },
     kube: kubeDoor,
     archive: tarArchive,
+    keys: {
+      add: (kind, data) => {
+        const folder = join(resolve(data), "keys");
+        return kind === "ca" ? addRoot(folder, systemClock.now()) : addSigningKey(join(folder, "signing"));
+      },
+    },
     newId: () => randomUUID(),
     utcOffset: (at) => -new Date(at).getTimezoneOffset(),
     connect: connectHub,

@@ -1,55 +1,25 @@
-import "reflect-metadata";
-import { createHash, createPublicKey, randomBytes, randomUUID, verify, webcrypto, X509Certificate } from "node:crypto";
-import { isIP } from "node:net";
+import { createHash, createPublicKey, randomUUID, verify, X509Certificate } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type ClusterId, Fault, parseClusterId } from "@capstan/proto";
-import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  X509Certificate as Certificate,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  PemConverter,
-  Pkcs10CertificateRequest,
-  type PublicKey,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-} from "@peculiar/x509";
+import { X509Certificate as Certificate, ExtendedKeyUsage, Pkcs10CertificateRequest } from "@peculiar/x509";
 import type { IdentityTimes } from "../../identity/model.ts";
 import type { Authority, IssuedCertificate, PeerIdentity } from "../../identity/port.ts";
-import { readFileIfThere, readOrMake, writeFileAtomic } from "../disk/files.ts";
+import { diskFault, readFileIfThere, readOrMake } from "../disk/files.ts";
+import {
+  type Issuer,
+  importPair,
+  lastOf,
+  makeCa,
+  makeLeaf,
+  newKeys,
+  pinOf,
+  privatePem,
+  type Root,
+} from "./certificates.ts";
+import { type ServerCertificate, serverCertificate } from "./server-certificate.ts";
 
-const algorithm = { name: "ECDSA", namedCurve: "P-256" } as const;
-const signing = { name: "ECDSA", hash: "SHA-256" } as const;
-const caLife = 10 * 365 * 24 * 3600 * 1000;
-const serverLife = 90 * 24 * 3600 * 1000;
 const clientAuth = "1.3.6.1.5.5.7.3.2";
-
-interface Keys {
-  readonly fleet: string;
-  readonly certificate: Certificate;
-  readonly privateKey: webcrypto.CryptoKey;
-}
-
-/** What a leaf says of itself. */
-interface Leaf {
-  readonly publicKey: webcrypto.CryptoKey | PublicKey;
-  readonly names: readonly { readonly type: "url" | "dns" | "ip"; readonly value: string }[];
-  readonly usage: ExtendedKeyUsage;
-  readonly notBefore: number;
-  readonly notAfter: number;
-}
-
-/** A server's certificate, as files. */
-export interface ServerCertificate {
-  readonly certFile: string;
-  readonly keyFile: string;
-  readonly caFile: string;
-  readonly notAfter: number;
-}
 
 /** The hub's certificate authority and its own certificate. */
 export interface HubAuthority extends Authority {
@@ -57,29 +27,98 @@ export interface HubAuthority extends Authority {
   server(names: readonly string[], now: number): Promise<ServerCertificate>;
 }
 
-/** The CA in `folder` (`ca.key`, `ca.crt`, `fleet`; 0600), made at the first start together with the fleet's UUID. */
+/**
+ * The CAs in `folder`: `ca.key` and `ca.crt`, made at the first start together with the fleet's UUID (`fleet`), and those
+ * that took their place since (`ca-0002.key`, `ca-0002.crt`, …); all 0600. The newest issues.
+ */
 export async function loadAuthority(folder: string, times: IdentityTimes, now: number): Promise<HubAuthority> {
   const fleet = (await readOrMake(join(folder, "fleet"), () => `${randomUUID()}\n`)).trim();
   const keyPem = await readOrMake(join(folder, "ca.key"), async () => privatePem(await newKeys()));
   const pair = await importPair(keyPem);
-  const caPem = await readOrMake(join(folder, "ca.crt"), async () => (await makeCa(fleet, pair, now)).toString("pem"));
-  const keys = { fleet, certificate: new Certificate(caPem), privateKey: pair.privateKey };
-  const root = new X509Certificate(caPem);
-  const ca = new Uint8Array(root.raw);
+  await readOrMake(join(folder, "ca.crt"), async () => (await makeCa(fleet, pair, now)).toString("pem"));
+  let files = await rootFiles(folder);
+  let roots = await readRoots(folder, { fleet, files });
+  let retired: ReadonlySet<string> = new Set();
+  const newest = () => lastOf(roots);
+  const good = () => roots.filter((root) => root === newest() || !retired.has(root.pin));
   return {
     fleet,
-    pin: createHash("sha256").update(ca).digest("hex"),
-    ca,
-    issue: ({ csr, cluster, now: at }) => issue(keys, times, { csr, cluster, at }),
+    get pin() {
+      return good()[0]?.pin ?? newest().pin;
+    },
+    get cas() {
+      return good()
+        .map(({ x509 }) => new Uint8Array(x509.raw))
+        .reverse();
+    },
+    roots: () => roots.map(({ pin }) => pin),
+    trusted: () => good().map(({ pin }) => pin),
+    retire: (pins) => {
+      retired = new Set(pins);
+    },
+    reload: async () => {
+      const found = await rootFiles(folder);
+      if (found.length === 0 || found.join() === files.join()) return;
+      roots = await readRoots(folder, { fleet, files: found });
+      files = found;
+    },
+    issue: ({ csr, cluster, now: at }) => issue(newest(), times, { csr, cluster, at }),
     inspect: async (csr) => tlsKeyOf((await readRequest(csr)).publicKey.rawData),
-    identify: (der, at) => identify({ fleet, root, skew: times.skew }, der, at),
+    identify: (der, at) => identify({ fleet, roots: good(), skew: times.skew }, der, at),
     possesses: (der, bytes, signature) => possesses(der, bytes, signature),
-    server: (names, at) => serverCertificate({ folder, keys, times }, names, at),
+    server: (names, at) => serverCertificate({ folder, roots: good(), times }, names, at),
   };
 }
 
+/**
+ * Makes the next CA. It has the name of the ones before and is signed by the last of them too, so that whoever trusts that
+ * one alone still knows the hub. Returns its pin.
+ */
+export async function addRoot(folder: string, now: number): Promise<string> {
+  const fleet = new TextDecoder().decode((await readFileIfThere(join(folder, "fleet"))) ?? new Uint8Array()).trim();
+  const files = fleet === "" ? [] : await rootFiles(folder);
+  if (files.length === 0) {
+    throw new Fault("bad-input", {
+      message: "expected the keys of a hub, found none.",
+      where: { file: folder },
+      next: "Name the folder that `data` in the hub's config says; the first start of a hub makes the first CA.",
+    });
+  }
+  const last = Number(/-(\d{4})\.crt$/.exec(files.at(-1) ?? "")?.[1] ?? 1);
+  const name = `ca-${String(last + 1).padStart(4, "0")}`;
+  // The certificate last: a CA without one is not there yet.
+  const pair = await importPair(await readOrMake(join(folder, `${name}.key`), async () => privatePem(await newKeys())));
+  const pem = await readOrMake(join(folder, `${name}.crt`), async () =>
+    (await makeCa(fleet, pair, now)).toString("pem"),
+  );
+  return pinOf(new X509Certificate(pem));
+}
+
+/** Certificates of all CAs, oldest first. */
+async function rootFiles(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((thrown: unknown) => {
+    throw diskFault(thrown, folder);
+  });
+  const later = names.filter((name) => /^ca-\d{4}\.crt$/.test(name)).sort();
+  return names.includes("ca.crt") ? ["ca.crt", ...later] : later;
+}
+
+async function readRoots(
+  folder: string,
+  { fleet, files }: { readonly fleet: string; readonly files: readonly string[] },
+): Promise<readonly Root[]> {
+  const roots: Root[] = [];
+  for (const file of files) {
+    const pem = await readFile(join(folder, file), "utf8");
+    const pair = await importPair(await readFile(join(folder, file.replace(/crt$/, "key")), "utf8"));
+    const x509 = new X509Certificate(pem);
+    roots.push({ fleet, certificate: new Certificate(pem), privateKey: pair.privateKey, x509, pin: pinOf(x509) });
+  }
+  return roots;
+}
+
 async function issue(
-  keys: Keys,
+  keys: Issuer,
   times: IdentityTimes,
   request: { readonly csr: Uint8Array; readonly cluster: ClusterId; readonly at: number },
 ): Promise<IssuedCertificate> {
@@ -113,13 +152,14 @@ async function readRequest(der: Uint8Array): Promise<Pkcs10CertificateRequest> {
 }
 
 function identify(
-  trust: { readonly fleet: string; readonly root: X509Certificate; readonly skew: number },
+  trust: { readonly fleet: string; readonly roots: readonly Root[]; readonly skew: number },
   der: Uint8Array,
   now: number,
 ): PeerIdentity {
   const leaf = parseLeaf(der);
-  const { root, skew } = trust;
-  if (leaf.ca || !leaf.checkIssued(root) || !leaf.verify(root.publicKey)) throw refused("one of another authority");
+  const { roots, skew } = trust;
+  const issued = roots.some(({ x509 }) => leaf.checkIssued(x509) && leaf.verify(x509.publicKey));
+  if (leaf.ca || !issued) throw refused("one of another authority, or of one that is trusted no longer");
   if (!leaf.keyUsage?.includes(clientAuth)) throw refused("one that is not for clients");
   const cluster = clusterOf(leaf.subjectAltName, trust.fleet);
   const notBefore = Date.parse(leaf.validFrom);
@@ -167,106 +207,6 @@ function refused(found: string, cause?: unknown): Fault {
     next: "Let the cluster join anew.",
     cause,
   });
-}
-
-async function serverCertificate(
-  from: { readonly folder: string; readonly keys: Keys; readonly times: IdentityTimes },
-  names: readonly string[],
-  now: number,
-): Promise<ServerCertificate> {
-  const { folder, keys, times } = from;
-  const [certFile, keyFile, caFile] = [join(folder, "server.crt"), join(folder, "server.key"), join(folder, "ca.crt")];
-  const found = await readFileIfThere(certFile);
-  const old = found === undefined ? undefined : new X509Certificate(found);
-  if (old !== undefined && stillGood(old, keys, names, now) && (await readFileIfThere(keyFile)) !== undefined) {
-    return { certFile, keyFile, caFile, notAfter: Date.parse(old.validTo) };
-  }
-  // The key stays where it is: a crash between two files then cannot part the two.
-  const pair = await importPair(await readOrMake(keyFile, async () => privatePem(await newKeys())));
-  const notAfter = Math.floor((now + serverLife) / 1000) * 1000;
-  const leaf = await makeLeaf(keys, {
-    publicKey: pair.publicKey,
-    names: generalNames(names),
-    usage: ExtendedKeyUsage.serverAuth,
-    notBefore: now - times.backdate,
-    notAfter,
-  });
-  await writeFileAtomic(certFile, `${leaf.toString("pem")}\n`);
-  return { certFile, keyFile, caFile, notAfter };
-}
-
-function stillGood(old: X509Certificate, keys: Keys, names: readonly string[], now: number): boolean {
-  const wanted = names.map((name) => (isIP(name) === 0 ? `DNS:${name}` : `IP Address:${name}`)).sort();
-  const found = (old.subjectAltName ?? "").split(", ").sort();
-  const root = new X509Certificate(Buffer.from(keys.certificate.rawData));
-  const renewAt = Date.parse(old.validTo) - serverLife / 3;
-  const begun = now >= Date.parse(old.validFrom);
-  return begun && now < renewAt && wanted.join() === found.join() && old.verify(root.publicKey);
-}
-
-function generalNames(names: readonly string[]): { type: "dns" | "ip"; value: string }[] {
-  return names.map((value) => ({ type: isIP(value) === 0 ? "dns" : "ip", value }));
-}
-
-async function makeLeaf(keys: Keys, leaf: Leaf): Promise<Certificate> {
-  return X509CertificateGenerator.create({
-    serialNumber: serial(),
-    issuer: keys.certificate.subject,
-    notBefore: new Date(leaf.notBefore),
-    notAfter: new Date(leaf.notAfter),
-    signingKey: keys.privateKey,
-    publicKey: leaf.publicKey,
-    signingAlgorithm: signing,
-    extensions: [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([leaf.usage]),
-      // The subject is empty, so the names are critical (RFC 5280, 4.2.1.6).
-      new SubjectAlternativeNameExtension([...leaf.names], true),
-      await SubjectKeyIdentifierExtension.create(leaf.publicKey),
-      await AuthorityKeyIdentifierExtension.create(keys.certificate.publicKey),
-    ],
-  });
-}
-
-async function makeCa(fleet: string, keys: webcrypto.CryptoKeyPair, now: number): Promise<Certificate> {
-  return X509CertificateGenerator.createSelfSigned({
-    serialNumber: serial(),
-    name: `CN=Capstan fleet ${fleet}`,
-    notBefore: new Date(now - 3600_000),
-    notAfter: new Date(now + caLife),
-    keys,
-    signingAlgorithm: signing,
-    extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
-    ],
-  });
-}
-
-function newKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
-}
-
-async function privatePem(keys: webcrypto.CryptoKeyPair): Promise<string> {
-  const der = await webcrypto.subtle.exportKey("pkcs8", keys.privateKey);
-  return `${PemConverter.encode(der, "PRIVATE KEY")}\n`;
-}
-
-async function importPair(pem: string): Promise<webcrypto.CryptoKeyPair> {
-  const [der] = PemConverter.decode(pem);
-  const spki = createPublicKey(pem).export({ type: "spki", format: "der" });
-  const privateKey = await webcrypto.subtle.importKey("pkcs8", der ?? new ArrayBuffer(0), algorithm, true, ["sign"]);
-  const publicKey = await webcrypto.subtle.importKey("spki", new Uint8Array(spki), algorithm, true, ["verify"]);
-  return { privateKey, publicKey };
-}
-
-/** 16 random bytes, positive. */
-function serial(): string {
-  const bytes = randomBytes(16);
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
-  return bytes.toString("hex");
 }
 
 function tlsKeyOf(spki: ArrayBuffer | Uint8Array): string {

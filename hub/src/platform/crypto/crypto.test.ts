@@ -3,6 +3,7 @@ import "reflect-metadata";
 import assert from "node:assert/strict";
 import {
   createDecipheriv,
+  createHash,
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
@@ -15,11 +16,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { connect, createServer, type TLSSocket } from "node:tls";
+import { connect, createServer, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import { domains, Fault, parseClusterId, signedBytes } from "@capstan/proto";
 import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
 import { defaultIdentityTimes } from "../../identity/model.ts";
-import { type HubAuthority, loadAuthority } from "./authority.ts";
+import { addRoot, type HubAuthority, loadAuthority } from "./authority.ts";
 import { sha256Digest } from "./digests.ts";
 import { loadSealing } from "./sealing.ts";
 import { addSigningKey, loadSigner } from "./signing.ts";
@@ -99,7 +100,7 @@ describe("authority", () => {
     const stranger = await loadAuthority(elsewhere, times, now);
     assert.throws(() => stranger.identify(certificate, now), fault("certificate-refused"));
     rmSync(elsewhere, { recursive: true });
-    assert.throws(() => authority.identify(authority.ca, now), fault("certificate-refused"));
+    assert.throws(() => authority.identify(authority.cas[0] ?? new Uint8Array(), now), fault("certificate-refused"));
     assert.throws(() => authority.identify(new Uint8Array([0x30, 0]), now), fault("certificate-refused"));
     const server = await authority.server(["localhost"], now);
     const serverDer = new Uint8Array(new X509Certificate(readFileSync(server.certFile)).raw);
@@ -121,41 +122,94 @@ describe("authority", () => {
 
   it("serves TLS under its own names, and both sides know each other", async () => {
     const files = await authority.server(["localhost", "127.0.0.1"], now);
+    const written = readFileSync(files.certFile, "utf8");
     const same = await authority.server(["127.0.0.1", "localhost"], now + 30 * day);
-    assert.equal(same.notAfter, files.notAfter);
-    assert.notEqual((await authority.server(["localhost", "127.0.0.1"], now + 61 * day)).notAfter, files.notAfter);
+    assert.equal(readFileSync(same.certFile, "utf8"), written);
+    await authority.server(["localhost", "127.0.0.1"], now + 61 * day);
+    assert.notEqual(readFileSync(files.certFile, "utf8"), written);
     const { csr, pem } = await request();
     const issued = await authority.issue({ csr, cluster, now });
     const seen = await handshake(await authority.server(["localhost", "127.0.0.1"], now), {
       key: pem,
       cert: pemOf(issued.certificate),
-      ca: pemOf(authority.ca),
+      ca: pemOf(authority.cas[0] ?? new Uint8Array()),
     });
     assert.equal(authority.identify(seen, now).cluster, "eu-1");
   });
 });
 
-/** One mTLS handshake; the certificate as the server got it. */
+describe("a second CA", () => {
+  const folder = mkdtempSync(join(tmpdir(), "capstan-ca2-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("issues at once, is known to whoever trusts the first alone, and outlives it", async () => {
+    await assert.rejects(addRoot(folder, now), fault("bad-input"));
+    const authority = await loadAuthority(folder, times, now);
+    const names = ["localhost", "127.0.0.1"];
+    const files = await authority.server(names, now);
+    const [first = ""] = authority.roots();
+    const oldCa = pemOf(authority.cas[0] ?? new Uint8Array());
+    const one = await request();
+    const before = await authority.issue({ csr: one.csr, cluster, now });
+    const second = await addRoot(folder, now);
+    await authority.reload();
+    assert.deepEqual(authority.trusted(), [first, second]);
+    assert.equal(authority.pin, first, "the hub's chain ends there");
+    const newCa = pemOf(authority.cas[0] ?? new Uint8Array());
+    await authority.server(names, now);
+    const two = await request();
+    const after = await authority.issue({ csr: two.csr, cluster, now });
+    assert.ok(new X509Certificate(after.certificate).verify(new X509Certificate(newCa).publicKey));
+    for (const ca of [oldCa, newCa, oldCa + newCa]) {
+      const seen = await handshake(files, { key: two.pem, cert: pemOf(after.certificate), ca });
+      assert.equal(authority.identify(seen, now).cluster, "eu-1");
+    }
+    assert.equal(authority.identify(before.certificate, now).cluster, "eu-1");
+    const shown = await handshake(files, { key: one.pem, cert: pemOf(before.certificate), ca: oldCa }, "chain");
+    assert.equal(createHash("sha256").update(shown).digest("hex"), first, "join tokens pin it");
+
+    authority.retire([first]);
+    await authority.server(names, now);
+    assert.throws(() => authority.identify(before.certificate, now), fault("certificate-refused"));
+    assert.equal(authority.identify(after.certificate, now).cluster, "eu-1");
+    assert.deepEqual([authority.pin, authority.cas.length], [second, 1]);
+    await handshake(files, { key: two.pem, cert: pemOf(after.certificate), ca: newCa });
+    await assert.rejects(handshake(files, { key: two.pem, cert: pemOf(after.certificate), ca: oldCa }));
+    authority.retire([first, second]);
+    assert.equal(authority.identify(after.certificate, now).cluster, "eu-1", "the newest cannot be retired");
+  });
+});
+
+/** One mTLS handshake; the certificate as the server got it, or the end of the chain as the client did. */
 function handshake(
-  files: { certFile: string; keyFile: string },
+  files: { certFile: string; keyFile: string; caFile: string },
   client: { key: string; cert: string; ca: string },
+  want: "client" | "chain" = "client",
 ): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const options = {
+      ca: readFileSync(files.caFile),
       cert: readFileSync(files.certFile),
       key: readFileSync(files.keyFile),
       requestCert: true,
       rejectUnauthorized: false,
     };
     const server = createServer(options, (socket: TLSSocket) => {
-      resolve(new Uint8Array(socket.getPeerCertificate(true).raw));
-      socket.destroy();
+      if (want === "client") resolve(new Uint8Array(socket.getPeerCertificate(true).raw));
+      socket.end();
       server.close();
     });
     server.listen(0, "127.0.0.1", () => {
       const address = server.address();
       const port = typeof address === "object" && address !== null ? address.port : 0;
-      connect({ ...client, port, host: "127.0.0.1" }).once("error", (error) => {
+      const socket = connect({ ...client, port, host: "127.0.0.1" });
+      socket.once("secureConnect", () => {
+        let end: DetailedPeerCertificate = socket.getPeerCertificate(true);
+        while (end.issuerCertificate !== undefined && end.issuerCertificate !== end) end = end.issuerCertificate;
+        if (want === "chain") resolve(new Uint8Array(end.raw));
+        socket.end();
+      });
+      socket.once("error", (error) => {
         server.close();
         reject(error);
       });
@@ -169,7 +223,11 @@ describe("signing", () => {
     const first = await loadSigner(folder);
     const bytes = signedBytes(domains.desired, new TextEncoder().encode("state"));
     const old = first.sign(bytes);
-    await addSigningKey(folder);
+    const added = await addSigningKey(folder);
+    await first.reload();
+    assert.deepEqual([first.keys()[0]?.keyId, first.current()], [added, old.keyId], "offered, not used");
+    first.use(added);
+    assert.equal(first.sign(bytes).keyId, added);
     const signer = await loadSigner(folder);
     assert.equal(signer.keys().length, 2);
     assert.equal(signer.keys()[1]?.keyId, old.keyId);
@@ -179,12 +237,12 @@ describe("signing", () => {
     assert.equal(signer.verify(new Uint8Array([...bytes, 1]), old), false);
     const [endorsement] = signer.endorsements();
     assert.ok(endorsement);
-    const x = Buffer.from(first.keys()[0]?.publicKey ?? []).toString("base64url");
+    const x = Buffer.from(first.keys()[1]?.publicKey ?? []).toString("base64url");
     const pinned = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
     const covered = signedBytes(domains.verificationKey, endorsement.key.publicKey);
     assert.equal(verify(null, covered, pinned, endorsement.by.signature), true);
     assert.match(old.keyId, /^[0-9a-f]{16}$/);
-    assert.equal(sha256Digest(first.keys()[0]?.publicKey ?? new Uint8Array()).slice(7, 23), old.keyId);
+    assert.equal(sha256Digest(first.keys()[1]?.publicKey ?? new Uint8Array()).slice(7, 23), old.keyId);
     rmSync(folder, { recursive: true });
   });
 });

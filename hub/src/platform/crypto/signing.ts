@@ -9,7 +9,7 @@ import {
 } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { domains, signedBytes } from "@capstan/proto";
+import { domains, Fault, signedBytes } from "@capstan/proto";
 import type { KeyEndorsement, KeyedSignature, Signer, VerificationKey } from "../../identity/port.ts";
 import { diskFault, errorCode, readOrMake } from "../disk/files.ts";
 
@@ -18,36 +18,63 @@ interface SigningKey extends VerificationKey {
   readonly public: KeyObject;
 }
 
-/** The Ed25519 keys in `folder` (`0001.pem`, `0002.pem`, …; 0600): the highest signs, all verify. Made at the first start. */
+/** The Ed25519 keys in `folder` (`0001.pem`, `0002.pem`, …; 0600): one signs, all verify. Made at the first start. */
 export async function loadSigner(folder: string): Promise<Signer> {
-  const files = await keyFiles(folder);
-  const names = files.length === 0 ? ["0001.pem"] : files;
-  const keys: SigningKey[] = [];
-  for (const name of names) keys.push(toKey(await readOrMake(join(folder, name), newKey)));
-  return makeSigner(keys);
-}
-
-/** Adds a key that signs from now on; the ones before vouch for it. Load the signer again afterwards. */
-export async function addSigningKey(folder: string): Promise<void> {
-  const last = (await keyFiles(folder)).at(-1) ?? "0000.pem";
-  const next = String(Number(last.slice(0, 4)) + 1).padStart(4, "0");
-  await readOrMake(join(folder, `${next}.pem`), newKey);
-}
-
-function makeSigner(keys: readonly SigningKey[]): Signer {
-  const current = keys.at(-1);
-  if (current === undefined) throw new Error("unreachable: a signer has a key");
-  const byId = new Map(keys.map((key) => [key.keyId, key]));
-  const endorsements = keys.slice(1).map((key, i) => endorse(key, keys[i] ?? key));
-  const newestFirst = keys.map(({ keyId, publicKey }) => ({ keyId, publicKey })).reverse();
+  let ring = ringOf(await readKeys(folder));
+  let current = ring.newest;
   return {
     sign: (bytes) => signWith(current, bytes),
     verify: (bytes, { keyId, signature }) => {
-      const key = byId.get(keyId);
+      const key = ring.byId.get(keyId);
       return key !== undefined && verify(null, bytes, key.public, signature);
     },
-    keys: () => newestFirst,
-    endorsements: () => endorsements,
+    keys: () => ring.newestFirst,
+    endorsements: () => ring.endorsements,
+    current: () => current.keyId,
+    use: (keyId) => {
+      current = ring.byId.get(keyId) ?? current;
+    },
+    reload: async () => {
+      const files = await keyFiles(folder);
+      if (files.join() === ring.files || files.length === 0) return;
+      ring = ringOf(await readKeys(folder));
+      current = ring.byId.get(current.keyId) ?? ring.newest;
+    },
+  };
+}
+
+/** Adds a key, which the ones before vouch for; a hub that runs on the folder offers it to agents first. Returns its id. */
+export async function addSigningKey(folder: string): Promise<string> {
+  const files = await keyFiles(folder);
+  if (files.length === 0) throw noKeys(folder);
+  const next = String(Number((files.at(-1) ?? "0000").slice(0, 4)) + 1).padStart(4, "0");
+  return toKey(await readOrMake(join(folder, `${next}.pem`), newKey)).keyId;
+}
+
+function noKeys(folder: string): Fault {
+  return new Fault("bad-input", {
+    message: "expected the keys of a hub, found none.",
+    where: { file: folder },
+    next: "Name the folder that `data` in the hub's config says; the first start of a hub makes the first keys.",
+  });
+}
+
+async function readKeys(folder: string): Promise<readonly (readonly [string, SigningKey])[]> {
+  const files = await keyFiles(folder);
+  const names = files.length === 0 ? ["0001.pem"] : files;
+  return Promise.all(names.map(async (name) => [name, toKey(await readOrMake(join(folder, name), newKey))] as const));
+}
+
+function ringOf(named: readonly (readonly [string, SigningKey])[]) {
+  const keys = named.map(([, key]) => key);
+  const newest = keys.at(-1);
+  if (newest === undefined) throw new Error("unreachable: a signer has a key");
+  return {
+    newest,
+    files: named.map(([name]) => name).join(),
+    byId: new Map(keys.map((key) => [key.keyId, key])),
+    endorsements: keys.slice(1).map((key, i) => endorse(key, keys[i] ?? key)),
+    newestFirst: keys.map(({ keyId, publicKey }) => ({ keyId, publicKey })).reverse(),
   };
 }
 

@@ -17,6 +17,8 @@ export interface NatsAccess {
   readonly credentials: Uint8Array;
   /** PEM of the CA of the servers' certificates; absent where the system's list of CAs is meant. */
   readonly ca?: string;
+  /** The same as a file, which is read again at every connection: it may change under way. */
+  readonly caFile?: string;
   /** False for a server without TLS (tests, a loopback address). */
   readonly tls: boolean;
   /** Shown in the server's list of connections. */
@@ -90,7 +92,7 @@ async function connectPatiently(options: ConnectionOptions): Promise<NatsConnect
  * The client upgrades a socket that it opened itself and tells TLS no host for an address, which then is compared with
  * "localhost". So the certificate is compared here, with the hosts that were configured.
  */
-function tlsOptions({ servers, ca }: NatsAccess): NonNullable<ConnectionOptions["tls"]> {
+function tlsOptions({ servers, ca, caFile }: NatsAccess): NonNullable<ConnectionOptions["tls"]> {
   const hosts = servers.map((server) => new URL(server.includes("://") ? server : `tls://${server}`).hostname);
   const check = {
     checkServerIdentity: (_host: string, certificate: PeerCertificate): Error | undefined => {
@@ -98,7 +100,7 @@ function tlsOptions({ servers, ca }: NatsAccess): NonNullable<ConnectionOptions[
       return errors.includes(undefined) ? undefined : errors[0];
     },
   };
-  return { ...(ca === undefined ? {} : { ca }), ...check };
+  return { ...(ca === undefined ? {} : { ca }), ...(caFile === undefined ? {} : { caFile }), ...check };
 }
 
 /**

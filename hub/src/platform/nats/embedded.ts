@@ -102,9 +102,14 @@ export class EmbeddedNats {
       account === "hub"
         ? await ownCredentials("hub", keys.hubUser, keys.hub)
         : await ownCredentials("hub-admin", keys.systemUser, keys.system);
-    const ca = tls === undefined ? undefined : new TextDecoder().decode(await readFileIfThere(tls.ca));
     const servers = [`${localHost}:${port}`];
-    return { servers, credentials, tls: tls !== undefined, name: "capstan-hub", ...(ca === undefined ? {} : { ca }) };
+    return {
+      servers,
+      credentials,
+      tls: tls !== undefined,
+      name: "capstan-hub",
+      ...(tls === undefined ? {} : { caFile: tls.ca }),
+    };
   }
 
   /** Users for agents, and their revocation. */

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file capstan/v1/agent.proto.
  */
 export const file_capstan_v1_agent: GenFile = /*@__PURE__*/
-  fileDesc("ChZjYXBzdGFuL3YxL2FnZW50LnByb3RvEgpjYXBzdGFuLnYxIq4BCg1FbnJvbGxSZXF1ZXN0Eg0KBXRva2VuGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkSCwoDY3NyGAQgASgMEhcKD25hdHNfcHVibGljX2tleRgFIAEoCRIaChJzZWFsaW5nX3B1YmxpY19rZXkYBiABKAwSJgoIdmVyc2lvbnMYByABKAsyFC5jYXBzdGFuLnYxLlZlcnNpb25zIksKDkVucm9sbFJlc3BvbnNlEg0KBWZsZWV0GAEgASgJEioKCmNyZWRlbnRpYWwYAiABKAsyFi5jYXBzdGFuLnYxLkNyZWRlbnRpYWwieQoMUmVuZXdSZXF1ZXN0EgsKA2NzchgBIAEoDBIXCg9uYXRzX3B1YmxpY19rZXkYAiABKAkSGgoSc2VhbGluZ19wdWJsaWNfa2V5GAMgASgMEicKBXByb29mGAQgASgLMhguY2Fwc3Rhbi52MS5FeHBpcmVkUHJvb2YiSQoMRXhwaXJlZFByb29mEhMKC2NlcnRpZmljYXRlGAEgASgMEhEKCXNpZ25lZF9hdBgCIAEoAxIRCglzaWduYXR1cmUYAyABKAwiOwoNUmVuZXdSZXNwb25zZRIqCgpjcmVkZW50aWFsGAEgASgLMhYuY2Fwc3Rhbi52MS5DcmVkZW50aWFsItABCgpDcmVkZW50aWFsEhMKC2NlcnRpZmljYXRlGAEgASgMEgoKAmNhGAIgAygMEi0KCW5vdF9hZnRlchgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIbmF0c19qd3QYBCABKAkSEQoJbmF0c191cmxzGAUgAygJEjYKEXZlcmlmaWNhdGlvbl9rZXlzGAYgAygLMhsuY2Fwc3Rhbi52MS5WZXJpZmljYXRpb25LZXkSFQoNaHViX2VuZHBvaW50cxgHIAMoCSJXCg9WZXJpZmljYXRpb25LZXkSCgoCaWQYASABKAkSEgoKcHVibGljX2tleRgCIAEoDBIRCglzaWduYXR1cmUYAyABKAwSEQoJc2lnbmVkX2J5GAQgASgJIlUKCFZlcnNpb25zEg8KB3Byb2dyYW0YASABKAkSEAoIcHJvdG9jb2wYAiABKA0SFAoMcHJvdG9jb2xfbWluGAMgASgNEhAKCGZlYXR1cmVzGAQgAygJIuYBCg5Db25uZWN0UmVxdWVzdBIiCgVoZWxsbxgBIAEoCzIRLmNhcHN0YW4udjEuSGVsbG9IABIqCgdyZXBvcnRzGAIgASgLMhcuY2Fwc3Rhbi52MS5SZXBvcnRCYXRjaEgAEicKBWV2ZW50GAMgASgLMhYuY2Fwc3Rhbi52MS5BZ2VudEV2ZW50SAASKgoJaGVhcnRiZWF0GAQgASgLMhUuY2Fwc3Rhbi52MS5IZWFydGJlYXRIABIkCgZhbnN3ZXIYBSABKAsyEi5jYXBzdGFuLnYxLkFuc3dlckgAQgkKB21lc3NhZ2Ui2AEKD0Nvbm5lY3RSZXNwb25zZRImCgd3ZWxjb21lGAEgASgLMhMuY2Fwc3Rhbi52MS5XZWxjb21lSAASHgoDYWNrGAIgASgLMg8uY2Fwc3Rhbi52MS5BY2tIABIgCgRoaW50GAMgASgLMhAuY2Fwc3Rhbi52MS5IaW50SAASKAoIcXVlc3Rpb24YBCABKAsyFC5jYXBzdGFuLnYxLlF1ZXN0aW9uSAASJgoHZ29vZGJ5ZRgFIAEoCzITLmNhcHN0YW4udjEuR29vZGJ5ZUgAQgkKB21lc3NhZ2Ui/gEKBUhlbGxvEiYKCHZlcnNpb25zGAEgASgLMhQuY2Fwc3Rhbi52MS5WZXJzaW9ucxITCgtpbmNhcm5hdGlvbhgCIAEoCRIPCgdib290X2lkGAMgASgJEiAKBWZhY3RzGAQgASgLMhEuY2Fwc3Rhbi52MS5GYWN0cxIsCgRoZWxkGAUgASgLMh4uY2Fwc3Rhbi52MS5TaWduZWREZXNpcmVkU3RhdGUSEgoKaGlnaF93YXRlchgGIAEoBBInCgNub3cYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEnNlYWxpbmdfcHVibGljX2tleRgIIAEoDCKPAQoFRmFjdHMSGgoSa3ViZXJuZXRlc192ZXJzaW9uGAEgASgJEhQKDGFwaV92ZXJzaW9ucxgCIAMoCRINCgVub2RlcxgDIAEoDRIQCghwbGF0Zm9ybRgEIAEoCRIbChN3cml0YWJsZV9uYW1lc3BhY2VzGAUgAygJEhYKDm90aGVyX21hbmFnZXJzGAYgAygJInoKB1dlbGNvbWUSJgoIdmVyc2lvbnMYASABKAsyFC5jYXBzdGFuLnYxLlZlcnNpb25zEhAKCHByb3RvY29sGAIgASgNEhAKCHJldmlzaW9uGAMgASgEEhQKDGhlYXJ0YmVhdF9tcxgEIAEoDRINCgVhY2tlZBgFIAEoBCK2AQoLUmVwb3J0QmF0Y2gSEAoIc2VxdWVuY2UYASABKAQSKQoHcmVwb3J0cxgCIAMoCzIYLmNhcHN0YW4udjEuVGFyZ2V0UmVwb3J0EgwKBGZ1bGwYAyABKAgSEAoIcmV2aXNpb24YBCABKAQSJAoHcmVmdXNlZBgFIAEoCzITLmNhcHN0YW4udjEuUHJvYmxlbRIkCgdyZW1vdmVkGAYgAygLMhMuY2Fwc3Rhbi52MS5SZW1vdmVkIj4KB1JlbW92ZWQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoBCL+AwoMVGFyZ2V0UmVwb3J0EhEKCW5hbWVzcGFjZRgBIAEoCRIMCgRuYW1lGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAQSDgoGZGlnZXN0GAQgASgJEiAKBXBoYXNlGAUgASgOMhEuY2Fwc3Rhbi52MS5QaGFzZRIiCgZoZWFsdGgYBiABKA4yEi5jYXBzdGFuLnYxLkhlYWx0aBIWCg5oZWFsdGhfbWVzc2FnZRgHIAEoCRIwCgxoZWFsdGhfc2luY2UYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh4KBHN5bmMYCSABKA4yEC5jYXBzdGFuLnYxLlN5bmMSIgoGY291bnRzGAogASgLMhIuY2Fwc3Rhbi52MS5Db3VudHMSJQoIcHJvYmxlbXMYCyADKAsyEy5jYXBzdGFuLnYxLlByb2JsZW0SIAoFZHJpZnQYDCADKAsyES5jYXBzdGFuLnYxLkRyaWZ0Ei4KCmFwcGxpZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3JlbGVhc2UYDiABKAkSHgoEbW9kZRgPIAEoDjIQLmNhcHN0YW4udjEuTW9kZRIYChByb2xsZWRfYmFja19mcm9tGBAgASgJEhEKCW9wZXJhdGlvbhgRIAEoCSJ+CgZDb3VudHMSDwoHb2JqZWN0cxgBIAEoDRIOCgZzeW5jZWQYAiABKA0SDwoHaGVhbHRoeRgDIAEoDRIOCgZmYWlsZWQYBCABKA0SDwoHZHJpZnRlZBgFIAEoDRIQCghwcnVuYWJsZRgGIAEoDRIPCgdmb3JlaWduGAcgASgNInEKB1Byb2JsZW0SDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEg4KBm9iamVjdBgDIAEoCRIMCgRuZXh0GAQgASgJEikKBXNpbmNlGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJeCgVEcmlmdBIOCgZvYmplY3QYASABKAkSDAoEcGF0aBgCIAEoCRIPCgdtYW5hZ2VyGAMgASgJEiYKAmF0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJlCgpBZ2VudEV2ZW50EiYKAmF0GAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIOCgZyZWFzb24YAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIOCgZ0YXJnZXQYBCABKAkiHQoJSGVhcnRiZWF0EhAKCHJldmlzaW9uGAEgASgEIhcKA0FjaxIQCghzZXF1ZW5jZRgBIAEoBCIYCgRIaW50EhAKCHJldmlzaW9uGAEgASgEIvMBCghRdWVzdGlvbhIKCgJpZBgBIAEoCRIOCgZ0YXJnZXQYAiABKAkSMQoJbGl2ZV9kaWZmGAMgASgLMhwuY2Fwc3Rhbi52MS5MaXZlRGlmZlF1ZXN0aW9uSAASOQoNcmVzb3VyY2VfdHJlZRgEIAEoCzIgLmNhcHN0YW4udjEuUmVzb3VyY2VUcmVlUXVlc3Rpb25IABIsCgZldmVudHMYBSABKAsyGi5jYXBzdGFuLnYxLkV2ZW50c1F1ZXN0aW9uSAASKAoEbG9ncxgGIAEoCzIYLmNhcHN0YW4udjEuTG9nc1F1ZXN0aW9uSABCBQoDYXNrIjkKEExpdmVEaWZmUXVlc3Rpb24SJQoGYnVuZGxlGAEgASgLMhUuY2Fwc3Rhbi52MS5CdW5kbGVSZWYiFgoUUmVzb3VyY2VUcmVlUXVlc3Rpb24iHwoORXZlbnRzUXVlc3Rpb24SDQoFbGltaXQYASABKA0iTgoMTG9nc1F1ZXN0aW9uEgsKA3BvZBgBIAEoCRIRCgljb250YWluZXIYAiABKAkSDAoEdGFpbBgDIAEoDRIQCghwcmV2aW91cxgEIAEoCCJWCgZBbnN3ZXISCgoCaWQYASABKAkSJAoHcHJvYmxlbRgCIAEoCzITLmNhcHN0YW4udjEuUHJvYmxlbRIMCgRib2R5GAMgASgMEgwKBG1vcmUYBCABKAgiUgoHR29vZGJ5ZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSFgoOcmV0cnlfYWZ0ZXJfbXMYAyABKA0SEAoIZW5kcG9pbnQYBCABKAkiEwoRR2V0RGVzaXJlZFJlcXVlc3QiRQoSR2V0RGVzaXJlZFJlc3BvbnNlEi8KB2Rlc2lyZWQYASABKAsyHi5jYXBzdGFuLnYxLlNpZ25lZERlc2lyZWRTdGF0ZSIwCg9HZXRDaHVua1JlcXVlc3QSDgoGZGlnZXN0GAEgASgJEg0KBWNodW5rGAIgASgNIiAKEEdldENodW5rUmVzcG9uc2USDAoEZGF0YRgBIAEoDCrOAQoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABIRCg1QSEFTRV9XQUlUSU5HEAESEgoOUEhBU0VfRkVUQ0hJTkcQAhISCg5QSEFTRV9BUFBMWUlORxADEhIKDlBIQVNFX1NFVFRMSU5HEAQSDgoKUEhBU0VfRE9ORRAFEhAKDFBIQVNFX0ZBSUxFRBAGEhUKEVBIQVNFX1JPTExFRF9CQUNLEAcSEgoOUEhBU0VfUkVNT1ZJTkcQCBISCg5QSEFTRV9PQlNFUlZFRBAJKp8BCgZIZWFsdGgSFgoSSEVBTFRIX1VOU1BFQ0lGSUVEEAASEgoOSEVBTFRIX0hFQUxUSFkQARIWChJIRUFMVEhfUFJPR1JFU1NJTkcQAhITCg9IRUFMVEhfREVHUkFERUQQAxIUChBIRUFMVEhfU1VTUEVOREVEEAQSEgoOSEVBTFRIX01JU1NJTkcQBRISCg5IRUFMVEhfVU5LTk9XThAGKmIKBFN5bmMSFAoQU1lOQ19VTlNQRUNJRklFRBAAEg8KC1NZTkNfU1lOQ0VEEAESEAoMU1lOQ19EUklGVEVEEAISDwoLU1lOQ19NT1ZJTkcQAxIQCgxTWU5DX1dBSVRJTkcQBDLpAgoMQWdlbnRTZXJ2aWNlEj8KBkVucm9sbBIZLmNhcHN0YW4udjEuRW5yb2xsUmVxdWVzdBoaLmNhcHN0YW4udjEuRW5yb2xsUmVzcG9uc2USPAoFUmVuZXcSGC5jYXBzdGFuLnYxLlJlbmV3UmVxdWVzdBoZLmNhcHN0YW4udjEuUmVuZXdSZXNwb25zZRJGCgdDb25uZWN0EhouY2Fwc3Rhbi52MS5Db25uZWN0UmVxdWVzdBobLmNhcHN0YW4udjEuQ29ubmVjdFJlc3BvbnNlKAEwARJLCgpHZXREZXNpcmVkEh0uY2Fwc3Rhbi52MS5HZXREZXNpcmVkUmVxdWVzdBoeLmNhcHN0YW4udjEuR2V0RGVzaXJlZFJlc3BvbnNlEkUKCEdldENodW5rEhsuY2Fwc3Rhbi52MS5HZXRDaHVua1JlcXVlc3QaHC5jYXBzdGFuLnYxLkdldENodW5rUmVzcG9uc2ViBnByb3RvMw", [file_capstan_v1_desired, file_google_protobuf_timestamp]);
+  fileDesc("ChZjYXBzdGFuL3YxL2FnZW50LnByb3RvEgpjYXBzdGFuLnYxIq4BCg1FbnJvbGxSZXF1ZXN0Eg0KBXRva2VuGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSEwoLaW5jYXJuYXRpb24YAyABKAkSCwoDY3NyGAQgASgMEhcKD25hdHNfcHVibGljX2tleRgFIAEoCRIaChJzZWFsaW5nX3B1YmxpY19rZXkYBiABKAwSJgoIdmVyc2lvbnMYByABKAsyFC5jYXBzdGFuLnYxLlZlcnNpb25zIksKDkVucm9sbFJlc3BvbnNlEg0KBWZsZWV0GAEgASgJEioKCmNyZWRlbnRpYWwYAiABKAsyFi5jYXBzdGFuLnYxLkNyZWRlbnRpYWwieQoMUmVuZXdSZXF1ZXN0EgsKA2NzchgBIAEoDBIXCg9uYXRzX3B1YmxpY19rZXkYAiABKAkSGgoSc2VhbGluZ19wdWJsaWNfa2V5GAMgASgMEicKBXByb29mGAQgASgLMhguY2Fwc3Rhbi52MS5FeHBpcmVkUHJvb2YiSQoMRXhwaXJlZFByb29mEhMKC2NlcnRpZmljYXRlGAEgASgMEhEKCXNpZ25lZF9hdBgCIAEoAxIRCglzaWduYXR1cmUYAyABKAwiOwoNUmVuZXdSZXNwb25zZRIqCgpjcmVkZW50aWFsGAEgASgLMhYuY2Fwc3Rhbi52MS5DcmVkZW50aWFsItABCgpDcmVkZW50aWFsEhMKC2NlcnRpZmljYXRlGAEgASgMEgoKAmNhGAIgAygMEi0KCW5vdF9hZnRlchgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIbmF0c19qd3QYBCABKAkSEQoJbmF0c191cmxzGAUgAygJEjYKEXZlcmlmaWNhdGlvbl9rZXlzGAYgAygLMhsuY2Fwc3Rhbi52MS5WZXJpZmljYXRpb25LZXkSFQoNaHViX2VuZHBvaW50cxgHIAMoCSJXCg9WZXJpZmljYXRpb25LZXkSCgoCaWQYASABKAkSEgoKcHVibGljX2tleRgCIAEoDBIRCglzaWduYXR1cmUYAyABKAwSEQoJc2lnbmVkX2J5GAQgASgJIlUKCFZlcnNpb25zEg8KB3Byb2dyYW0YASABKAkSEAoIcHJvdG9jb2wYAiABKA0SFAoMcHJvdG9jb2xfbWluGAMgASgNEhAKCGZlYXR1cmVzGAQgAygJIpECCg5Db25uZWN0UmVxdWVzdBIiCgVoZWxsbxgBIAEoCzIRLmNhcHN0YW4udjEuSGVsbG9IABIqCgdyZXBvcnRzGAIgASgLMhcuY2Fwc3Rhbi52MS5SZXBvcnRCYXRjaEgAEicKBWV2ZW50GAMgASgLMhYuY2Fwc3Rhbi52MS5BZ2VudEV2ZW50SAASKgoJaGVhcnRiZWF0GAQgASgLMhUuY2Fwc3Rhbi52MS5IZWFydGJlYXRIABIkCgZhbnN3ZXIYBSABKAsyEi5jYXBzdGFuLnYxLkFuc3dlckgAEikKCWhlbGRfbGlzdBgGIAEoCzIULmNhcHN0YW4udjEuSGVsZExpc3RIAEIJCgdtZXNzYWdlIq8CCg9Db25uZWN0UmVzcG9uc2USJgoHd2VsY29tZRgBIAEoCzITLmNhcHN0YW4udjEuV2VsY29tZUgAEh4KA2FjaxgCIAEoCzIPLmNhcHN0YW4udjEuQWNrSAASIAoEaGludBgDIAEoCzIQLmNhcHN0YW4udjEuSGludEgAEigKCHF1ZXN0aW9uGAQgASgLMhQuY2Fwc3Rhbi52MS5RdWVzdGlvbkgAEiYKB2dvb2RieWUYBSABKAsyEy5jYXBzdGFuLnYxLkdvb2RieWVIABImCgdyZW5ld2FsGAYgASgLMhMuY2Fwc3Rhbi52MS5SZW5ld2FsSAASLQoLbGlzdF93YW50ZWQYByABKAsyFi5jYXBzdGFuLnYxLkxpc3RXYW50ZWRIAEIJCgdtZXNzYWdlIrkCCgVIZWxsbxImCgh2ZXJzaW9ucxgBIAEoCzIULmNhcHN0YW4udjEuVmVyc2lvbnMSEwoLaW5jYXJuYXRpb24YAiABKAkSDwoHYm9vdF9pZBgDIAEoCRIgCgVmYWN0cxgEIAEoCzIRLmNhcHN0YW4udjEuRmFjdHMSLAoEaGVsZBgFIAEoCzIeLmNhcHN0YW4udjEuU2lnbmVkRGVzaXJlZFN0YXRlEhIKCmhpZ2hfd2F0ZXIYBiABKAQSJwoDbm93GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJzZWFsaW5nX3B1YmxpY19rZXkYCCABKAwSIAoFdHJ1c3QYCSABKAsyES5jYXBzdGFuLnYxLlRydXN0EhcKD25hdHNfcHVibGljX2tleRgKIAEoCSIxCgVUcnVzdBIZChF2ZXJpZmljYXRpb25fa2V5cxgBIAMoCRINCgVyb290cxgCIAMoCSIcCgdSZW5ld2FsEhEKCXdpdGhpbl9tcxgBIAEoDSIcCgpMaXN0V2FudGVkEg4KBmRpZ2VzdBgBIAEoCSI2CghIZWxkTGlzdBIOCgZkaWdlc3QYASABKAkSDAoEZGF0YRgCIAEoDBIMCgRtb3JlGAMgASgIIo8BCgVGYWN0cxIaChJrdWJlcm5ldGVzX3ZlcnNpb24YASABKAkSFAoMYXBpX3ZlcnNpb25zGAIgAygJEg0KBW5vZGVzGAMgASgNEhAKCHBsYXRmb3JtGAQgASgJEhsKE3dyaXRhYmxlX25hbWVzcGFjZXMYBSADKAkSFgoOb3RoZXJfbWFuYWdlcnMYBiADKAkiegoHV2VsY29tZRImCgh2ZXJzaW9ucxgBIAEoCzIULmNhcHN0YW4udjEuVmVyc2lvbnMSEAoIcHJvdG9jb2wYAiABKA0SEAoIcmV2aXNpb24YAyABKAQSFAoMaGVhcnRiZWF0X21zGAQgASgNEg0KBWFja2VkGAUgASgEIrYBCgtSZXBvcnRCYXRjaBIQCghzZXF1ZW5jZRgBIAEoBBIpCgdyZXBvcnRzGAIgAygLMhguY2Fwc3Rhbi52MS5UYXJnZXRSZXBvcnQSDAoEZnVsbBgDIAEoCBIQCghyZXZpc2lvbhgEIAEoBBIkCgdyZWZ1c2VkGAUgASgLMhMuY2Fwc3Rhbi52MS5Qcm9ibGVtEiQKB3JlbW92ZWQYBiADKAsyEy5jYXBzdGFuLnYxLlJlbW92ZWQiPgoHUmVtb3ZlZBIRCgluYW1lc3BhY2UYASABKAkSDAoEbmFtZRgCIAEoCRISCgpnZW5lcmF0aW9uGAMgASgEIv4DCgxUYXJnZXRSZXBvcnQSEQoJbmFtZXNwYWNlGAEgASgJEgwKBG5hbWUYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoBBIOCgZkaWdlc3QYBCABKAkSIAoFcGhhc2UYBSABKA4yES5jYXBzdGFuLnYxLlBoYXNlEiIKBmhlYWx0aBgGIAEoDjISLmNhcHN0YW4udjEuSGVhbHRoEhYKDmhlYWx0aF9tZXNzYWdlGAcgASgJEjAKDGhlYWx0aF9zaW5jZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHgoEc3luYxgJIAEoDjIQLmNhcHN0YW4udjEuU3luYxIiCgZjb3VudHMYCiABKAsyEi5jYXBzdGFuLnYxLkNvdW50cxIlCghwcm9ibGVtcxgLIAMoCzITLmNhcHN0YW4udjEuUHJvYmxlbRIgCgVkcmlmdBgMIAMoCzIRLmNhcHN0YW4udjEuRHJpZnQSLgoKYXBwbGllZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHcmVsZWFzZRgOIAEoCRIeCgRtb2RlGA8gASgOMhAuY2Fwc3Rhbi52MS5Nb2RlEhgKEHJvbGxlZF9iYWNrX2Zyb20YECABKAkSEQoJb3BlcmF0aW9uGBEgASgJIn4KBkNvdW50cxIPCgdvYmplY3RzGAEgASgNEg4KBnN5bmNlZBgCIAEoDRIPCgdoZWFsdGh5GAMgASgNEg4KBmZhaWxlZBgEIAEoDRIPCgdkcmlmdGVkGAUgASgNEhAKCHBydW5hYmxlGAYgASgNEg8KB2ZvcmVpZ24YByABKA0icQoHUHJvYmxlbRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSDgoGb2JqZWN0GAMgASgJEgwKBG5leHQYBCABKAkSKQoFc2luY2UYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIl4KBURyaWZ0Eg4KBm9iamVjdBgBIAEoCRIMCgRwYXRoGAIgASgJEg8KB21hbmFnZXIYAyABKAkSJgoCYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImUKCkFnZW50RXZlbnQSJgoCYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnJlYXNvbhgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEg4KBnRhcmdldBgEIAEoCSI/CglIZWFydGJlYXQSEAoIcmV2aXNpb24YASABKAQSIAoFdHJ1c3QYAiABKAsyES5jYXBzdGFuLnYxLlRydXN0IhcKA0FjaxIQCghzZXF1ZW5jZRgBIAEoBCIYCgRIaW50EhAKCHJldmlzaW9uGAEgASgEIvMBCghRdWVzdGlvbhIKCgJpZBgBIAEoCRIOCgZ0YXJnZXQYAiABKAkSMQoJbGl2ZV9kaWZmGAMgASgLMhwuY2Fwc3Rhbi52MS5MaXZlRGlmZlF1ZXN0aW9uSAASOQoNcmVzb3VyY2VfdHJlZRgEIAEoCzIgLmNhcHN0YW4udjEuUmVzb3VyY2VUcmVlUXVlc3Rpb25IABIsCgZldmVudHMYBSABKAsyGi5jYXBzdGFuLnYxLkV2ZW50c1F1ZXN0aW9uSAASKAoEbG9ncxgGIAEoCzIYLmNhcHN0YW4udjEuTG9nc1F1ZXN0aW9uSABCBQoDYXNrIjkKEExpdmVEaWZmUXVlc3Rpb24SJQoGYnVuZGxlGAEgASgLMhUuY2Fwc3Rhbi52MS5CdW5kbGVSZWYiFgoUUmVzb3VyY2VUcmVlUXVlc3Rpb24iHwoORXZlbnRzUXVlc3Rpb24SDQoFbGltaXQYASABKA0iTgoMTG9nc1F1ZXN0aW9uEgsKA3BvZBgBIAEoCRIRCgljb250YWluZXIYAiABKAkSDAoEdGFpbBgDIAEoDRIQCghwcmV2aW91cxgEIAEoCCJWCgZBbnN3ZXISCgoCaWQYASABKAkSJAoHcHJvYmxlbRgCIAEoCzITLmNhcHN0YW4udjEuUHJvYmxlbRIMCgRib2R5GAMgASgMEgwKBG1vcmUYBCABKAgiUgoHR29vZGJ5ZRIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSFgoOcmV0cnlfYWZ0ZXJfbXMYAyABKA0SEAoIZW5kcG9pbnQYBCABKAkiEwoRR2V0RGVzaXJlZFJlcXVlc3QiRQoSR2V0RGVzaXJlZFJlc3BvbnNlEi8KB2Rlc2lyZWQYASABKAsyHi5jYXBzdGFuLnYxLlNpZ25lZERlc2lyZWRTdGF0ZSIwCg9HZXRDaHVua1JlcXVlc3QSDgoGZGlnZXN0GAEgASgJEg0KBWNodW5rGAIgASgNIiAKEEdldENodW5rUmVzcG9uc2USDAoEZGF0YRgBIAEoDCrOAQoFUGhhc2USFQoRUEhBU0VfVU5TUEVDSUZJRUQQABIRCg1QSEFTRV9XQUlUSU5HEAESEgoOUEhBU0VfRkVUQ0hJTkcQAhISCg5QSEFTRV9BUFBMWUlORxADEhIKDlBIQVNFX1NFVFRMSU5HEAQSDgoKUEhBU0VfRE9ORRAFEhAKDFBIQVNFX0ZBSUxFRBAGEhUKEVBIQVNFX1JPTExFRF9CQUNLEAcSEgoOUEhBU0VfUkVNT1ZJTkcQCBISCg5QSEFTRV9PQlNFUlZFRBAJKp8BCgZIZWFsdGgSFgoSSEVBTFRIX1VOU1BFQ0lGSUVEEAASEgoOSEVBTFRIX0hFQUxUSFkQARIWChJIRUFMVEhfUFJPR1JFU1NJTkcQAhITCg9IRUFMVEhfREVHUkFERUQQAxIUChBIRUFMVEhfU1VTUEVOREVEEAQSEgoOSEVBTFRIX01JU1NJTkcQBRISCg5IRUFMVEhfVU5LTk9XThAGKmIKBFN5bmMSFAoQU1lOQ19VTlNQRUNJRklFRBAAEg8KC1NZTkNfU1lOQ0VEEAESEAoMU1lOQ19EUklGVEVEEAISDwoLU1lOQ19NT1ZJTkcQAxIQCgxTWU5DX1dBSVRJTkcQBDLpAgoMQWdlbnRTZXJ2aWNlEj8KBkVucm9sbBIZLmNhcHN0YW4udjEuRW5yb2xsUmVxdWVzdBoaLmNhcHN0YW4udjEuRW5yb2xsUmVzcG9uc2USPAoFUmVuZXcSGC5jYXBzdGFuLnYxLlJlbmV3UmVxdWVzdBoZLmNhcHN0YW4udjEuUmVuZXdSZXNwb25zZRJGCgdDb25uZWN0EhouY2Fwc3Rhbi52MS5Db25uZWN0UmVxdWVzdBobLmNhcHN0YW4udjEuQ29ubmVjdFJlc3BvbnNlKAEwARJLCgpHZXREZXNpcmVkEh0uY2Fwc3Rhbi52MS5HZXREZXNpcmVkUmVxdWVzdBoeLmNhcHN0YW4udjEuR2V0RGVzaXJlZFJlc3BvbnNlEkUKCEdldENodW5rEhsuY2Fwc3Rhbi52MS5HZXRDaHVua1JlcXVlc3QaHC5jYXBzdGFuLnYxLkdldENodW5rUmVzcG9uc2ViBnByb3RvMw", [file_capstan_v1_desired, file_google_protobuf_timestamp]);
 
 /**
  * Asks for an identity.
@@ -404,6 +404,14 @@ export type ConnectRequest = Message<"capstan.v1.ConnectRequest"> & {
      */
     value: Answer;
     case: "answer";
+  } | {
+    /**
+     * A piece of the target list of the held state: the answer to `list_wanted`.
+     *
+     * @generated from field: capstan.v1.HeldList held_list = 6;
+     */
+    value: HeldList;
+    case: "heldList";
   } | { case: undefined; value?: undefined };
 };
 
@@ -465,6 +473,22 @@ export type ConnectResponse = Message<"capstan.v1.ConnectResponse"> & {
      */
     value: Goodbye;
     case: "goodbye";
+  } | {
+    /**
+     * What the agent trusts is out of date: renew the credential soon.
+     *
+     * @generated from field: capstan.v1.Renewal renewal = 6;
+     */
+    value: Renewal;
+    case: "renewal";
+  } | {
+    /**
+     * Before the welcome: the hub has lost the target list that the held state names, and asks for it.
+     *
+     * @generated from field: capstan.v1.ListWanted list_wanted = 7;
+     */
+    value: ListWanted;
+    case: "listWanted";
   } | { case: undefined; value?: undefined };
 };
 
@@ -536,6 +560,20 @@ export type Hello = Message<"capstan.v1.Hello"> & {
    * @generated from field: bytes sealing_public_key = 8;
    */
   sealingPublicKey: Uint8Array;
+
+  /**
+   * What it trusts; absent where the agent is older than this field.
+   *
+   * @generated from field: capstan.v1.Trust trust = 9;
+   */
+  trust?: Trust | undefined;
+
+  /**
+   * Public half of its NATS user key, `U…`: a hub that has lost its store can still cut it off.
+   *
+   * @generated from field: string nats_public_key = 10;
+   */
+  natsPublicKey: string;
 };
 
 /**
@@ -544,6 +582,111 @@ export type Hello = Message<"capstan.v1.Hello"> & {
  */
 export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
   messageDesc(file_capstan_v1_agent, 10);
+
+/**
+ * What an agent takes a hub's word by.
+ *
+ * @generated from message capstan.v1.Trust
+ */
+export type Trust = Message<"capstan.v1.Trust"> & {
+  /**
+   * Ids of the keys by which desired states are taken.
+   *
+   * @generated from field: repeated string verification_keys = 1;
+   */
+  verificationKeys: string[];
+
+  /**
+   * Lower-case hex SHA-256 of each CA certificate (DER) that is trusted.
+   *
+   * @generated from field: repeated string roots = 2;
+   */
+  roots: string[];
+};
+
+/**
+ * Describes the message capstan.v1.Trust.
+ * Use `create(TrustSchema)` to create a new message.
+ */
+export const TrustSchema: GenMessage<Trust> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_agent, 11);
+
+/**
+ * Asks for an early Renew.
+ *
+ * @generated from message capstan.v1.Renewal
+ */
+export type Renewal = Message<"capstan.v1.Renewal"> & {
+  /**
+   * Spread evenly over this many milliseconds, so that a fleet does not come at once.
+   *
+   * @generated from field: uint32 within_ms = 1;
+   */
+  withinMs: number;
+};
+
+/**
+ * Describes the message capstan.v1.Renewal.
+ * Use `create(RenewalSchema)` to create a new message.
+ */
+export const RenewalSchema: GenMessage<Renewal> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_agent, 12);
+
+/**
+ * Asks for the content of a target list.
+ *
+ * @generated from message capstan.v1.ListWanted
+ */
+export type ListWanted = Message<"capstan.v1.ListWanted"> & {
+  /**
+   * `sha256:` and hex, over the plain content.
+   *
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+};
+
+/**
+ * Describes the message capstan.v1.ListWanted.
+ * Use `create(ListWantedSchema)` to create a new message.
+ */
+export const ListWantedSchema: GenMessage<ListWanted> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_agent, 13);
+
+/**
+ * A piece of a target list; pieces come in order.
+ *
+ * @generated from message capstan.v1.HeldList
+ */
+export type HeldList = Message<"capstan.v1.HeldList"> & {
+  /**
+   * As asked for.
+   *
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+
+  /**
+   * The next bytes of the gzipped content, at most 512 KiB.
+   *
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+
+  /**
+   * Whether more pieces follow.
+   *
+   * @generated from field: bool more = 3;
+   */
+  more: boolean;
+};
+
+/**
+ * Describes the message capstan.v1.HeldList.
+ * Use `create(HeldListSchema)` to create a new message.
+ */
+export const HeldListSchema: GenMessage<HeldList> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_agent, 14);
 
 /**
  * What a cluster is, as its API server says.
@@ -599,7 +742,7 @@ export type Facts = Message<"capstan.v1.Facts"> & {
  * Use `create(FactsSchema)` to create a new message.
  */
 export const FactsSchema: GenMessage<Facts> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 11);
+  messageDesc(file_capstan_v1_agent, 15);
 
 /**
  * The hub's first message.
@@ -648,7 +791,7 @@ export type Welcome = Message<"capstan.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 12);
+  messageDesc(file_capstan_v1_agent, 16);
 
 /**
  * Reports, coalesced per target.
@@ -704,7 +847,7 @@ export type ReportBatch = Message<"capstan.v1.ReportBatch"> & {
  * Use `create(ReportBatchSchema)` to create a new message.
  */
 export const ReportBatchSchema: GenMessage<ReportBatch> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 13);
+  messageDesc(file_capstan_v1_agent, 17);
 
 /**
  * A target that is gone as its tombstone asked.
@@ -739,7 +882,7 @@ export type Removed = Message<"capstan.v1.Removed"> & {
  * Use `create(RemovedSchema)` to create a new message.
  */
 export const RemovedSchema: GenMessage<Removed> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 14);
+  messageDesc(file_capstan_v1_agent, 18);
 
 /**
  * The state of one target in one cluster.
@@ -872,7 +1015,7 @@ export type TargetReport = Message<"capstan.v1.TargetReport"> & {
  * Use `create(TargetReportSchema)` to create a new message.
  */
 export const TargetReportSchema: GenMessage<TargetReport> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 15);
+  messageDesc(file_capstan_v1_agent, 19);
 
 /**
  * Counts of a target's objects.
@@ -935,7 +1078,7 @@ export type Counts = Message<"capstan.v1.Counts"> & {
  * Use `create(CountsSchema)` to create a new message.
  */
 export const CountsSchema: GenMessage<Counts> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 16);
+  messageDesc(file_capstan_v1_agent, 20);
 
 /**
  * A fault as it crosses the wire. Never holds secret values.
@@ -984,7 +1127,7 @@ export type Problem = Message<"capstan.v1.Problem"> & {
  * Use `create(ProblemSchema)` to create a new message.
  */
 export const ProblemSchema: GenMessage<Problem> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 17);
+  messageDesc(file_capstan_v1_agent, 21);
 
 /**
  * One drifted field.
@@ -1026,7 +1169,7 @@ export type Drift = Message<"capstan.v1.Drift"> & {
  * Use `create(DriftSchema)` to create a new message.
  */
 export const DriftSchema: GenMessage<Drift> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 18);
+  messageDesc(file_capstan_v1_agent, 22);
 
 /**
  * Something that happened in a cluster.
@@ -1068,7 +1211,7 @@ export type AgentEvent = Message<"capstan.v1.AgentEvent"> & {
  * Use `create(AgentEventSchema)` to create a new message.
  */
 export const AgentEventSchema: GenMessage<AgentEvent> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 19);
+  messageDesc(file_capstan_v1_agent, 23);
 
 /**
  * A sign of life.
@@ -1082,6 +1225,13 @@ export type Heartbeat = Message<"capstan.v1.Heartbeat"> & {
    * @generated from field: uint64 revision = 1;
    */
   revision: bigint;
+
+  /**
+   * What it trusts, sent once after that changed.
+   *
+   * @generated from field: capstan.v1.Trust trust = 2;
+   */
+  trust?: Trust | undefined;
 };
 
 /**
@@ -1089,7 +1239,7 @@ export type Heartbeat = Message<"capstan.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 20);
+  messageDesc(file_capstan_v1_agent, 24);
 
 /**
  * Reports folded.
@@ -1110,7 +1260,7 @@ export type Ack = Message<"capstan.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 21);
+  messageDesc(file_capstan_v1_agent, 25);
 
 /**
  * A newer desired state.
@@ -1131,7 +1281,7 @@ export type Hint = Message<"capstan.v1.Hint"> & {
  * Use `create(HintSchema)` to create a new message.
  */
 export const HintSchema: GenMessage<Hint> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 22);
+  messageDesc(file_capstan_v1_agent, 26);
 
 /**
  * A question of a person, passed on by the hub. Answering it changes nothing.
@@ -1198,7 +1348,7 @@ export type Question = Message<"capstan.v1.Question"> & {
  * Use `create(QuestionSchema)` to create a new message.
  */
 export const QuestionSchema: GenMessage<Question> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 23);
+  messageDesc(file_capstan_v1_agent, 27);
 
 /**
  * Asks for the difference between live objects and a bundle.
@@ -1219,7 +1369,7 @@ export type LiveDiffQuestion = Message<"capstan.v1.LiveDiffQuestion"> & {
  * Use `create(LiveDiffQuestionSchema)` to create a new message.
  */
 export const LiveDiffQuestionSchema: GenMessage<LiveDiffQuestion> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 24);
+  messageDesc(file_capstan_v1_agent, 28);
 
 /**
  * Asks for the tree of objects.
@@ -1234,7 +1384,7 @@ export type ResourceTreeQuestion = Message<"capstan.v1.ResourceTreeQuestion"> & 
  * Use `create(ResourceTreeQuestionSchema)` to create a new message.
  */
 export const ResourceTreeQuestionSchema: GenMessage<ResourceTreeQuestion> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 25);
+  messageDesc(file_capstan_v1_agent, 29);
 
 /**
  * Asks for events.
@@ -1255,7 +1405,7 @@ export type EventsQuestion = Message<"capstan.v1.EventsQuestion"> & {
  * Use `create(EventsQuestionSchema)` to create a new message.
  */
 export const EventsQuestionSchema: GenMessage<EventsQuestion> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 26);
+  messageDesc(file_capstan_v1_agent, 30);
 
 /**
  * Asks for logs.
@@ -1297,7 +1447,7 @@ export type LogsQuestion = Message<"capstan.v1.LogsQuestion"> & {
  * Use `create(LogsQuestionSchema)` to create a new message.
  */
 export const LogsQuestionSchema: GenMessage<LogsQuestion> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 27);
+  messageDesc(file_capstan_v1_agent, 31);
 
 /**
  * The answer to a question; several with the same id when long.
@@ -1339,7 +1489,7 @@ export type Answer = Message<"capstan.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 28);
+  messageDesc(file_capstan_v1_agent, 32);
 
 /**
  * The session ends.
@@ -1381,7 +1531,7 @@ export type Goodbye = Message<"capstan.v1.Goodbye"> & {
  * Use `create(GoodbyeSchema)` to create a new message.
  */
 export const GoodbyeSchema: GenMessage<Goodbye> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 29);
+  messageDesc(file_capstan_v1_agent, 33);
 
 /**
  * Asks for the caller's own desired state.
@@ -1396,7 +1546,7 @@ export type GetDesiredRequest = Message<"capstan.v1.GetDesiredRequest"> & {
  * Use `create(GetDesiredRequestSchema)` to create a new message.
  */
 export const GetDesiredRequestSchema: GenMessage<GetDesiredRequest> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 30);
+  messageDesc(file_capstan_v1_agent, 34);
 
 /**
  * The caller's desired state; absent when there is none.
@@ -1417,7 +1567,7 @@ export type GetDesiredResponse = Message<"capstan.v1.GetDesiredResponse"> & {
  * Use `create(GetDesiredResponseSchema)` to create a new message.
  */
 export const GetDesiredResponseSchema: GenMessage<GetDesiredResponse> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 31);
+  messageDesc(file_capstan_v1_agent, 35);
 
 /**
  * Asks for a chunk.
@@ -1445,7 +1595,7 @@ export type GetChunkRequest = Message<"capstan.v1.GetChunkRequest"> & {
  * Use `create(GetChunkRequestSchema)` to create a new message.
  */
 export const GetChunkRequestSchema: GenMessage<GetChunkRequest> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 32);
+  messageDesc(file_capstan_v1_agent, 36);
 
 /**
  * A chunk of a BundleEnvelope.
@@ -1466,7 +1616,7 @@ export type GetChunkResponse = Message<"capstan.v1.GetChunkResponse"> & {
  * Use `create(GetChunkResponseSchema)` to create a new message.
  */
 export const GetChunkResponseSchema: GenMessage<GetChunkResponse> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_agent, 33);
+  messageDesc(file_capstan_v1_agent, 37);
 
 /**
  * What the agent is doing with a target.

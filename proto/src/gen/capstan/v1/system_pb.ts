@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file capstan/v1/system.proto.
  */
 export const file_capstan_v1_system: GenFile = /*@__PURE__*/
-  fileDesc("ChdjYXBzdGFuL3YxL3N5c3RlbS5wcm90bxIKY2Fwc3Rhbi52MSIPCg1HZXRIdWJSZXF1ZXN0Iu4BCg5HZXRIdWJSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg0KBWZsZWV0GAIgASgJEgsKA2h1YhgDIAEoCRIPCgdsZWFkaW5nGAQgASgIEg0KBWVwb2NoGAUgASgEEhQKDG5hdHNfdmVyc2lvbhgGIAEoCRISCgpyZWJ1aWxkaW5nGAcgASgIEg4KBmNhX3BpbhgIIAEoCRIpCghwcm9ibGVtcxgJIAMoCzIXLmNhcHN0YW4udjEuRmF1bHREZXRhaWwSDwoHc2FuZGJveBgKIAEoCRIZChFtaXNzaW5nX2RvY3VtZW50cxgLIAMoCSIPCg1XaG9BbUlSZXF1ZXN0IlwKDldob0FtSVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDAoEcm9sZRgCIAEoCRIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIpCgtDYW5JUmVxdWVzdBIMCgR2ZXJiGAEgASgJEgwKBG5vdW4YAiABKAkiLQoMQ2FuSVJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSDAoEcnVsZRgCIAEoCSJ8ChJDcmVhdGVUb2tlblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIMCgRyb2xlGAIgASgJEiYKA3R0bBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIiCgZjaGFuZ2UYBCABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJgChNDcmVhdGVUb2tlblJlc3BvbnNlEgoKAmlkGAEgASgJEg0KBXRva2VuGAIgASgJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpMBCglUb2tlblZpZXcSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIMCgRyb2xlGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIj0KEUxpc3RUb2tlbnNSZXF1ZXN0EigKB29wdGlvbnMYASABKAsyFy5jYXBzdGFuLnYxLkxpc3RPcHRpb25zImMKEkxpc3RUb2tlbnNSZXNwb25zZRIlCgZ0b2tlbnMYASADKAsyFS5jYXBzdGFuLnYxLlRva2VuVmlldxImCgZyZXN1bHQYAiABKAsyFi5jYXBzdGFuLnYxLkxpc3RSZXN1bHQiRAoSUmV2b2tlVG9rZW5SZXF1ZXN0EgoKAmlkGAEgASgJEiIKBmNoYW5nZRgCIAEoCzISLmNhcHN0YW4udjEuQ2hhbmdlIhUKE1Jldm9rZVRva2VuUmVzcG9uc2UivAEKCkF1ZGl0RW50cnkSEAoIc2VxdWVuY2UYASABKAQSJgoCYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWFjdG9yGAMgASgJEg4KBmFjdGlvbhgEIAEoCRIQCghyZXNvdXJjZRgFIAEoCRIPCgdvdXRjb21lGAYgASgJEg8KB21lc3NhZ2UYByABKAkSDQoFZXBvY2gYCCABKAQSEgoKcmVxdWVzdF9pZBgJIAEoCSJLChBMaXN0QXVkaXRSZXF1ZXN0EigKB29wdGlvbnMYASABKAsyFy5jYXBzdGFuLnYxLkxpc3RPcHRpb25zEg0KBWFjdG9yGAIgASgJInoKEUxpc3RBdWRpdFJlc3BvbnNlEicKB2VudHJpZXMYASADKAsyFi5jYXBzdGFuLnYxLkF1ZGl0RW50cnkSJgoGcmVzdWx0GAIgASgLMhYuY2Fwc3Rhbi52MS5MaXN0UmVzdWx0EhQKDGNoYWluX2ludGFjdBgDIAEoCCI3ChFFbmRSZWJ1aWxkUmVxdWVzdBIiCgZjaGFuZ2UYASABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSIjChJFbmRSZWJ1aWxkUmVzcG9uc2USDQoFbGFuZXMYASADKAky0AQKDVN5c3RlbVNlcnZpY2USPwoGR2V0SHViEhkuY2Fwc3Rhbi52MS5HZXRIdWJSZXF1ZXN0GhouY2Fwc3Rhbi52MS5HZXRIdWJSZXNwb25zZRI/CgZXaG9BbUkSGS5jYXBzdGFuLnYxLldob0FtSVJlcXVlc3QaGi5jYXBzdGFuLnYxLldob0FtSVJlc3BvbnNlEjkKBENhbkkSFy5jYXBzdGFuLnYxLkNhbklSZXF1ZXN0GhguY2Fwc3Rhbi52MS5DYW5JUmVzcG9uc2USTgoLQ3JlYXRlVG9rZW4SHi5jYXBzdGFuLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBofLmNhcHN0YW4udjEuQ3JlYXRlVG9rZW5SZXNwb25zZRJLCgpMaXN0VG9rZW5zEh0uY2Fwc3Rhbi52MS5MaXN0VG9rZW5zUmVxdWVzdBoeLmNhcHN0YW4udjEuTGlzdFRva2Vuc1Jlc3BvbnNlEk4KC1Jldm9rZVRva2VuEh4uY2Fwc3Rhbi52MS5SZXZva2VUb2tlblJlcXVlc3QaHy5jYXBzdGFuLnYxLlJldm9rZVRva2VuUmVzcG9uc2USSAoJTGlzdEF1ZGl0EhwuY2Fwc3Rhbi52MS5MaXN0QXVkaXRSZXF1ZXN0Gh0uY2Fwc3Rhbi52MS5MaXN0QXVkaXRSZXNwb25zZRJLCgpFbmRSZWJ1aWxkEh0uY2Fwc3Rhbi52MS5FbmRSZWJ1aWxkUmVxdWVzdBoeLmNhcHN0YW4udjEuRW5kUmVidWlsZFJlc3BvbnNlYgZwcm90bzM", [file_capstan_v1_common, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChdjYXBzdGFuL3YxL3N5c3RlbS5wcm90bxIKY2Fwc3Rhbi52MSIPCg1HZXRIdWJSZXF1ZXN0Iu4BCg5HZXRIdWJSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg0KBWZsZWV0GAIgASgJEgsKA2h1YhgDIAEoCRIPCgdsZWFkaW5nGAQgASgIEg0KBWVwb2NoGAUgASgEEhQKDG5hdHNfdmVyc2lvbhgGIAEoCRISCgpyZWJ1aWxkaW5nGAcgASgIEg4KBmNhX3BpbhgIIAEoCRIpCghwcm9ibGVtcxgJIAMoCzIXLmNhcHN0YW4udjEuRmF1bHREZXRhaWwSDwoHc2FuZGJveBgKIAEoCRIZChFtaXNzaW5nX2RvY3VtZW50cxgLIAMoCSIPCg1XaG9BbUlSZXF1ZXN0IlwKDldob0FtSVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDAoEcm9sZRgCIAEoCRIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIpCgtDYW5JUmVxdWVzdBIMCgR2ZXJiGAEgASgJEgwKBG5vdW4YAiABKAkiLQoMQ2FuSVJlc3BvbnNlEg8KB2FsbG93ZWQYASABKAgSDAoEcnVsZRgCIAEoCSJ8ChJDcmVhdGVUb2tlblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIMCgRyb2xlGAIgASgJEiYKA3R0bBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIiCgZjaGFuZ2UYBCABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJgChNDcmVhdGVUb2tlblJlc3BvbnNlEgoKAmlkGAEgASgJEg0KBXRva2VuGAIgASgJEi4KCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpMBCglUb2tlblZpZXcSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIMCgRyb2xlGAMgASgJEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIj0KEUxpc3RUb2tlbnNSZXF1ZXN0EigKB29wdGlvbnMYASABKAsyFy5jYXBzdGFuLnYxLkxpc3RPcHRpb25zImMKEkxpc3RUb2tlbnNSZXNwb25zZRIlCgZ0b2tlbnMYASADKAsyFS5jYXBzdGFuLnYxLlRva2VuVmlldxImCgZyZXN1bHQYAiABKAsyFi5jYXBzdGFuLnYxLkxpc3RSZXN1bHQiRAoSUmV2b2tlVG9rZW5SZXF1ZXN0EgoKAmlkGAEgASgJEiIKBmNoYW5nZRgCIAEoCzISLmNhcHN0YW4udjEuQ2hhbmdlIhUKE1Jldm9rZVRva2VuUmVzcG9uc2UivAEKCkF1ZGl0RW50cnkSEAoIc2VxdWVuY2UYASABKAQSJgoCYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBWFjdG9yGAMgASgJEg4KBmFjdGlvbhgEIAEoCRIQCghyZXNvdXJjZRgFIAEoCRIPCgdvdXRjb21lGAYgASgJEg8KB21lc3NhZ2UYByABKAkSDQoFZXBvY2gYCCABKAQSEgoKcmVxdWVzdF9pZBgJIAEoCSJLChBMaXN0QXVkaXRSZXF1ZXN0EigKB29wdGlvbnMYASABKAsyFy5jYXBzdGFuLnYxLkxpc3RPcHRpb25zEg0KBWFjdG9yGAIgASgJInoKEUxpc3RBdWRpdFJlc3BvbnNlEicKB2VudHJpZXMYASADKAsyFi5jYXBzdGFuLnYxLkF1ZGl0RW50cnkSJgoGcmVzdWx0GAIgASgLMhYuY2Fwc3Rhbi52MS5MaXN0UmVzdWx0EhQKDGNoYWluX2ludGFjdBgDIAEoCCI3ChFFbmRSZWJ1aWxkUmVxdWVzdBIiCgZjaGFuZ2UYASABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSIjChJFbmRSZWJ1aWxkUmVzcG9uc2USDQoFbGFuZXMYASADKAkiEQoPTGlzdEtleXNSZXF1ZXN0IjUKEExpc3RLZXlzUmVzcG9uc2USIQoEa2V5cxgBIAMoCzITLmNhcHN0YW4udjEuS2V5VmlldyLHAQoHS2V5VmlldxIMCgRraW5kGAEgASgJEgoKAmlkGAIgASgJEg0KBXN0YXRlGAMgASgJEjAKDGFubm91bmNlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKgoGZHVlX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgp0cnVzdGVkX2J5GAYgASgNEhAKCGNsdXN0ZXJzGAcgASgNEg8KB21pc3NpbmcYCCADKAkylwUKDVN5c3RlbVNlcnZpY2USPwoGR2V0SHViEhkuY2Fwc3Rhbi52MS5HZXRIdWJSZXF1ZXN0GhouY2Fwc3Rhbi52MS5HZXRIdWJSZXNwb25zZRI/CgZXaG9BbUkSGS5jYXBzdGFuLnYxLldob0FtSVJlcXVlc3QaGi5jYXBzdGFuLnYxLldob0FtSVJlc3BvbnNlEjkKBENhbkkSFy5jYXBzdGFuLnYxLkNhbklSZXF1ZXN0GhguY2Fwc3Rhbi52MS5DYW5JUmVzcG9uc2USTgoLQ3JlYXRlVG9rZW4SHi5jYXBzdGFuLnYxLkNyZWF0ZVRva2VuUmVxdWVzdBofLmNhcHN0YW4udjEuQ3JlYXRlVG9rZW5SZXNwb25zZRJLCgpMaXN0VG9rZW5zEh0uY2Fwc3Rhbi52MS5MaXN0VG9rZW5zUmVxdWVzdBoeLmNhcHN0YW4udjEuTGlzdFRva2Vuc1Jlc3BvbnNlEk4KC1Jldm9rZVRva2VuEh4uY2Fwc3Rhbi52MS5SZXZva2VUb2tlblJlcXVlc3QaHy5jYXBzdGFuLnYxLlJldm9rZVRva2VuUmVzcG9uc2USSAoJTGlzdEF1ZGl0EhwuY2Fwc3Rhbi52MS5MaXN0QXVkaXRSZXF1ZXN0Gh0uY2Fwc3Rhbi52MS5MaXN0QXVkaXRSZXNwb25zZRJLCgpFbmRSZWJ1aWxkEh0uY2Fwc3Rhbi52MS5FbmRSZWJ1aWxkUmVxdWVzdBoeLmNhcHN0YW4udjEuRW5kUmVidWlsZFJlc3BvbnNlEkUKCExpc3RLZXlzEhsuY2Fwc3Rhbi52MS5MaXN0S2V5c1JlcXVlc3QaHC5jYXBzdGFuLnYxLkxpc3RLZXlzUmVzcG9uc2ViBnByb3RvMw", [file_capstan_v1_common, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Asks for the hub.
@@ -629,6 +629,112 @@ export const EndRebuildResponseSchema: GenMessage<EndRebuildResponse> = /*@__PUR
   messageDesc(file_capstan_v1_system, 17);
 
 /**
+ * Asks for keys.
+ *
+ * @generated from message capstan.v1.ListKeysRequest
+ */
+export type ListKeysRequest = Message<"capstan.v1.ListKeysRequest"> & {
+};
+
+/**
+ * Describes the message capstan.v1.ListKeysRequest.
+ * Use `create(ListKeysRequestSchema)` to create a new message.
+ */
+export const ListKeysRequestSchema: GenMessage<ListKeysRequest> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_system, 18);
+
+/**
+ * Keys, the newest of each kind first.
+ *
+ * @generated from message capstan.v1.ListKeysResponse
+ */
+export type ListKeysResponse = Message<"capstan.v1.ListKeysResponse"> & {
+  /**
+   * All of them.
+   *
+   * @generated from field: repeated capstan.v1.KeyView keys = 1;
+   */
+  keys: KeyView[];
+};
+
+/**
+ * Describes the message capstan.v1.ListKeysResponse.
+ * Use `create(ListKeysResponseSchema)` to create a new message.
+ */
+export const ListKeysResponseSchema: GenMessage<ListKeysResponse> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_system, 19);
+
+/**
+ * A key, without its secret.
+ *
+ * @generated from message capstan.v1.KeyView
+ */
+export type KeyView = Message<"capstan.v1.KeyView"> & {
+  /**
+   * signing or ca.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Key id, or the hex SHA-256 of the CA certificate.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+
+  /**
+   * announced (not used yet), active (signs or issues), trusted (used before, still good) or retired (refused).
+   *
+   * @generated from field: string state = 3;
+   */
+  state: string;
+
+  /**
+   * When the hub first offered it.
+   *
+   * @generated from field: google.protobuf.Timestamp announced_at = 4;
+   */
+  announcedAt?: Timestamp | undefined;
+
+  /**
+   * When an announced key is used, or a trusted CA retired, at the latest; absent where no such step is ahead.
+   *
+   * @generated from field: google.protobuf.Timestamp due_at = 5;
+   */
+  dueAt?: Timestamp | undefined;
+
+  /**
+   * Clusters that are known to trust it.
+   *
+   * @generated from field: uint32 trusted_by = 6;
+   */
+  trustedBy: number;
+
+  /**
+   * Clusters that should.
+   *
+   * @generated from field: uint32 clusters = 7;
+   */
+  clusters: number;
+
+  /**
+   * The first of those that are not known to.
+   *
+   * @generated from field: repeated string missing = 8;
+   */
+  missing: string[];
+};
+
+/**
+ * Describes the message capstan.v1.KeyView.
+ * Use `create(KeyViewSchema)` to create a new message.
+ */
+export const KeyViewSchema: GenMessage<KeyView> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_system, 20);
+
+/**
  * The hub itself, its people and its audit.
  *
  * @generated from service capstan.v1.SystemService
@@ -713,6 +819,16 @@ export const SystemService: GenService<{
     methodKind: "unary";
     input: typeof EndRebuildRequestSchema;
     output: typeof EndRebuildResponseSchema;
+  },
+  /**
+   * The hub's signing keys and CA certificates, and how far the fleet has taken them on.
+   *
+   * @generated from rpc capstan.v1.SystemService.ListKeys
+   */
+  listKeys: {
+    methodKind: "unary";
+    input: typeof ListKeysRequestSchema;
+    output: typeof ListKeysResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_capstan_v1_system, 0);
