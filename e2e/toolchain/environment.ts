@@ -4,7 +4,15 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 
 /** The outside programs that the tests, the benches and the playground run. */
-export const toolNames = ["natsServer", "helm", "kubectl", "kubeApiserver", "etcd", "kubeControllerManager"] as const;
+export const toolNames = [
+  "natsServer",
+  "helm",
+  "kubectl",
+  "kubeApiserver",
+  "etcd",
+  "kubeControllerManager",
+  "templateOracle",
+] as const;
 
 /** Name of one outside program, as a field of `Tools`. */
 export type ToolName = (typeof toolNames)[number];
@@ -17,6 +25,7 @@ export const programName: Readonly<Record<ToolName, string>> = {
   kubeApiserver: "kube-apiserver",
   etcd: "etcd",
   kubeControllerManager: "kube-controller-manager",
+  templateOracle: "template-oracle",
 };
 
 const variable: Readonly<Record<ToolName, string>> = {
@@ -26,6 +35,7 @@ const variable: Readonly<Record<ToolName, string>> = {
   kubeApiserver: "CAPSTAN_KUBE_APISERVER",
   etcd: "CAPSTAN_ETCD",
   kubeControllerManager: "CAPSTAN_KUBE_CONTROLLER_MANAGER",
+  templateOracle: "CAPSTAN_TEMPLATE_ORACLE",
 };
 
 /** Folder for all that is downloaded or built: outside the checkout, so that a fresh clone starts warm. */
@@ -45,7 +55,7 @@ export function fromEnvironment(name: ToolName): string | undefined {
   }
   const assets = process.env["KUBEBUILDER_ASSETS"];
   if (assets === undefined || assets === "") return undefined;
-  if (name === "natsServer" || name === "helm") return undefined;
+  if (name === "natsServer" || name === "helm" || name === "templateOracle") return undefined;
   const path = resolve(assets, programName[name]);
   return existsSync(path) ? path : undefined;
 }

@@ -22,6 +22,8 @@ export interface Tools {
   readonly kubeApiserver?: string;
   readonly etcd?: string;
   readonly kubeControllerManager?: string;
+  /** Go's text/template and sprig, which the template engine is compared with. */
+  readonly templateOracle?: string;
   readonly missing: readonly MissingTool[];
 }
 

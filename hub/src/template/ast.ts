@@ -33,7 +33,7 @@ export type Operand =
   | Pipe
   | { readonly type: "dot" | "nil"; readonly offset: number }
   | { readonly type: "bool"; readonly offset: number; readonly value: boolean }
-  | { readonly type: "string"; readonly offset: number; readonly value: string }
+  | { readonly type: "string"; readonly offset: number; readonly value: string; readonly text: string }
   | NumberLiteral
   | { readonly type: "field"; readonly offset: number; readonly path: readonly string[] }
   | { readonly type: "variable"; readonly offset: number; readonly name: string; readonly path: readonly string[] }

@@ -123,3 +123,11 @@ export function runes(text: string): string[] {
     return character.length === 1 && unit >= 0xd800 && unit <= 0xdfff ? "\ufffd" : character;
   });
 }
+
+/** The text's bytes, one character for each. */
+export function byteText(text: string): string {
+  if (isAscii(text)) return text;
+  let binary = "";
+  for (const byte of toBytes(text)) binary += String.fromCharCode(byte);
+  return binary;
+}

@@ -1,3 +1,6 @@
+import { byteText } from "./bytes.ts";
+import { quoteBytes } from "./quote.ts";
+
 const unitNanoseconds: Readonly<Record<string, bigint>> = {
   ns: 1n,
   us: 1000n,
@@ -23,6 +26,18 @@ export function parseDuration(text: string): bigint | undefined {
   }
   if (total >= 2n ** 63n) return undefined;
   return match[1] === "-" ? -total : total;
+}
+
+/** What Go says of a text that is no duration. */
+export function durationTrouble(text: string): string {
+  const shown = quoteBytes(byteText(text));
+  const [, number, unit] =
+    /^[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))*(\d+\.?\d*|\.\d+)([^\d.]*)/.exec(text) ?? [];
+  if (number === undefined || text.replace(/^[-+]/, "") === "0") return `time: invalid duration ${shown}`;
+  if (unit === undefined || unit === "") return `time: missing unit in duration ${shown}`;
+  return unit in unitNanoseconds
+    ? `time: invalid duration ${shown}`
+    : `time: unknown unit ${quoteBytes(byteText(unit))} in duration ${shown}`;
 }
 
 /** Go's time.Duration.String. */

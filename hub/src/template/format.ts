@@ -185,15 +185,25 @@ class Printf {
   }
 }
 
-function badVerb(value: Value, verb: string): string {
+/** The value is told with the flags and the width that the verb had, and without a text of its own. */
+function badVerb(value: Value, verb: string, spec: Spec): string {
   if (value === undefined || value === null) return `%!${verb}(<nil>)`;
-  return `%!${verb}(${typeOf(value)}=${valueText(value)})`;
+  return `%!${verb}(${typeOf(value)}=${printStruct(value, "v", spec) ?? printValue(value, "v", spec)})`;
+}
+
+/** A value with a text of its own as the struct that it is; undefined: it has no such text. */
+function printStruct(value: Value, verb: string, spec: Spec): string | undefined {
+  if (typeof value !== "object" || value === null || !("parts" in value)) return undefined;
+  const named = spec.plusV || spec.sharpV;
+  const texts = value.parts.map(([name, part]) => `${named ? `${name}:` : ""}${printValue(part, verb, spec)}`);
+  const type = spec.sharpV ? value.goType.replace("*", "") : "";
+  return `${value.goKind === "ptr" ? "&" : ""}${type}{${texts.join(spec.sharpV ? ", " : " ")}}`;
 }
 
 /** One operand under a verb. */
 function printArgument(value: Value, verb: string, spec: Spec): string {
   if (verb === "T") return pad(truncate(typeOf(value), spec), spec);
-  if (value === undefined || value === null) return verb === "v" ? pad("<nil>", spec) : badVerb(value, verb);
+  if (value === undefined || value === null) return verb === "v" ? pad("<nil>", spec) : badVerb(value, verb, spec);
   return printValue(value, verb, spec);
 }
 
@@ -205,13 +215,14 @@ function printValue(value: Value, verb: string, spec: Spec): string {
     case "number":
       return printFloat(value, verb, spec);
     case "boolean":
-      return verb === "v" || verb === "t" ? pad(String(value), spec) : badVerb(value, verb);
+      return verb === "v" || verb === "t" ? pad(String(value), spec) : badVerb(value, verb, spec);
     default:
       if (value instanceof GoInt) return printInt(value, verb, spec);
       if (value instanceof GoList) return printList(value, verb, spec);
       if (value instanceof GoMap) return printMap(value, verb, spec);
       if (value instanceof GoComplex) return printComplex(value, verb, spec);
-      if (value instanceof GoTime && spec.sharpV) return timeGoText(value);
+      if (value instanceof GoTime && spec.sharpV && verb === "v") return timeGoText(value);
+      if (spec.sharpV && verb === "v") return printStruct(value, verb, spec) ?? "";
       return printText(value, value instanceof GoTime ? timeText(value) : value.toText(), { verb, spec });
   }
 }
@@ -220,7 +231,9 @@ function printValue(value: Value, verb: string, spec: Spec): string {
 function printText(value: Value, text: string, how: { readonly verb: string; readonly spec: Spec }): string {
   return ["v", "s", "x", "X", "q"].includes(how.verb)
     ? printString(text, how.verb === "v" ? "s" : how.verb, how.spec)
-    : badVerb(value, how.verb);
+    : how.verb === "w" || value instanceof GoTime
+      ? badVerb(value, how.verb, how.spec)
+      : (printStruct(value, how.verb, how.spec) ?? "");
 }
 
 function printString(value: string, verb: string, spec: Spec): string {
@@ -240,7 +253,7 @@ function printString(value: string, verb: string, spec: Spec): string {
       return pad(quoteGo(text, spec.plus), spec);
     }
     default:
-      return badVerb(value, verb);
+      return badVerb(value, verb, spec);
   }
 }
 
@@ -261,7 +274,7 @@ function printFloat(value: number, verb: string, spec: Spec): string {
     case "X":
       return padFloat(value, verb, -1, spec);
     default:
-      return badVerb(value, verb);
+      return badVerb(value, verb, spec);
   }
 }
 
@@ -288,7 +301,7 @@ function printInt(value: GoInt, verb: string, spec: Spec): string {
     case "U":
       return padUnicode(number, spec);
     default:
-      return badVerb(value, verb);
+      return badVerb(value, verb, spec);
   }
 }
 
@@ -299,7 +312,7 @@ function characterOf(value: bigint): string {
 
 function printComplex(value: GoComplex, verb: string, spec: Spec): string {
   if (!["v", "b", "g", "G", "x", "X", "f", "F", "e", "E"].includes(verb))
-    return `%!${verb}(complex128=${printComplex(value, "v", plainSpec())})`;
+    return `%!${verb}(complex128=${printComplex(value, "v", spec)})`;
   const imaginary = printFloat(value.imaginary, verb, { ...spec, plus: true });
   return `(${printFloat(value.real, verb, spec)}${imaginary}i)`;
 }

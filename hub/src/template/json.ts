@@ -91,15 +91,24 @@ export function decodeJson(text: string): Value {
   } catch {
     throw new CallError("the text is no JSON");
   }
-  return fromJson(wellFormed(json));
+  return fromJson(wellFormed(json, text));
 }
 
-function wellFormed(json: Json): Json {
+/** The first number that is too large for a float64. */
+function hugeNumber(text: string): string {
+  const outside = text.replace(/"(?:[^"\\]|\\.)*"/g, '""');
+  return (outside.match(/-?\d[\d.eE+-]*/g) ?? []).find((number) => !Number.isFinite(Number(number))) ?? "";
+}
+
+function wellFormed(json: Json, text: string): Json {
   if (typeof json === "string") return json.toWellFormed();
   if (typeof json === "number" && !Number.isFinite(json))
-    throw new CallError("json: cannot unmarshal number into Go value of type float64");
+    throw new CallError(`json: cannot unmarshal number ${hugeNumber(text)} into Go value of type float64`);
   if (json === null || typeof json !== "object") return json;
-  if (Array.isArray(json)) return json.map(wellFormed);
-  const entries = Object.entries(json).map(([key, value]): [string, Json] => [key.toWellFormed(), wellFormed(value)]);
+  if (Array.isArray(json)) return json.map((item) => wellFormed(item, text));
+  const entries = Object.entries(json).map(([key, value]): [string, Json] => [
+    key.toWellFormed(),
+    wellFormed(value, text),
+  ]);
   return Object.fromEntries(entries.sort(([left], [right]) => compareBytes(left, right)));
 }

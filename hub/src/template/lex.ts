@@ -1,4 +1,4 @@
-import { ParseError } from "./ast.ts";
+import { quoteGo, runeText } from "./quote.ts";
 
 export type TokenType =
   | "text"
@@ -23,7 +23,9 @@ export type TokenType =
   | "identifier"
   | "nil"
   | "keyword"
-  | "eof";
+  | "eof"
+  /** What follows is no token; the text says why. */
+  | "error";
 
 export interface Token {
   readonly type: TokenType;
@@ -39,7 +41,10 @@ function isSpace(character: string): boolean {
   return character !== "" && spaces.includes(character);
 }
 
-/** Splits a template into tokens as Go's lexer does, trim markers and comments applied. Throws ParseError. */
+/** Thrown where no token can be read; the error is a token itself, as the parser may fail before it comes to it. */
+class LexStop extends Error {}
+
+/** Splits a template into tokens as Go's lexer does, trim markers and comments applied. The last is `eof` or `error`. */
 export function lex(text: string): Token[] {
   return new Lexer(text).run();
 }
@@ -56,6 +61,16 @@ class Lexer {
   }
 
   run(): Token[] {
+    try {
+      this.#all();
+    } catch (thrown) {
+      if (!(thrown instanceof LexStop)) throw thrown;
+      this.#tokens.push({ type: "error", text: thrown.message, offset: this.#start });
+    }
+    return this.#tokens;
+  }
+
+  #all(): void {
     let trimNext = false;
     for (;;) {
       const open = this.#text.indexOf("{{", this.#at);
@@ -66,8 +81,7 @@ class Lexer {
       if (open < 0) break;
       trimNext = this.#action(trimBefore ? 4 : 2);
     }
-    this.#tokens.push({ type: "eof", text: "", offset: this.#text.length });
-    return this.#tokens;
+    this.#tokens.push({ type: "eof", text: "EOF", offset: this.#text.length });
   }
 
   #pushText(text: string, trimLeft: boolean, trimRight: boolean): void {
@@ -119,7 +133,7 @@ class Lexer {
   }
 
   #fail(message: string): never {
-    throw new ParseError(message, this.#start);
+    throw new LexStop(message);
   }
 
   #emit(type: TokenType): void {
@@ -174,7 +188,7 @@ class Lexer {
     }
     if (letterOrDigit.test(character)) return this.#identifier();
     if (/[!-~]/.test(character)) return this.#emit("char");
-    this.#fail(`unrecognized character in action: ${character}`);
+    this.#fail(`unrecognized character in action: ${runeText(character)}`);
   }
 
   #space(): void {
@@ -213,7 +227,7 @@ class Lexer {
   }
 
   #checkTerminator(): void {
-    if (!this.#atTerminator()) this.#fail(`bad character ${JSON.stringify(this.#peek())}`);
+    if (!this.#atTerminator()) this.#fail(`bad character ${runeText(this.#peek())}`);
   }
 
   /** A field or a variable; nothing after the sign makes it `.` or `$`. */
@@ -234,12 +248,11 @@ class Lexer {
   }
 
   #number(): void {
-    if (!this.#scanNumber())
-      this.#fail(`bad number syntax: ${JSON.stringify(this.#text.slice(this.#start, this.#at))}`);
+    if (!this.#scanNumber()) this.#fail(`bad number syntax: ${quoteGo(this.#text.slice(this.#start, this.#at))}`);
     if (this.#peek() !== "+" && this.#peek() !== "-") return this.#emit("number");
     // A complex number: no spaces, and an i at the end.
     if (!this.#scanNumber() || this.#text[this.#at - 1] !== "i") {
-      this.#fail(`bad number syntax: ${JSON.stringify(this.#text.slice(this.#start, this.#at))}`);
+      this.#fail(`bad number syntax: ${quoteGo(this.#text.slice(this.#start, this.#at))}`);
     }
     this.#emit("complex");
   }

@@ -1,5 +1,5 @@
-import { type NumberLiteral, ParseError } from "./ast.ts";
-import { unquoteRune } from "./quote.ts";
+import type { NumberLiteral } from "./ast.ts";
+import { quoteGo, unquoteRune } from "./quote.ts";
 
 type Parts = Omit<NumberLiteral, "type" | "offset" | "text">;
 
@@ -8,30 +8,46 @@ const int64Max = 2n ** 63n - 1n;
 const uint64Max = 2n ** 64n - 1n;
 const nothing: Parts = { int: undefined, uint: undefined, float: undefined, complex: undefined };
 
-/** Reads a number or character literal: as everything it can be without loss. Throws ParseError. */
-export function numberLiteral(text: string, kind: "number" | "rune" | "complex", offset: number): NumberLiteral {
-  return { type: "number", offset, text, ...parts(text, kind, offset) };
+/** Reads a number or character literal: as everything it can be without loss. A text: what is wrong with it. */
+export function numberLiteral(
+  text: string,
+  kind: "number" | "rune" | "complex",
+): Omit<NumberLiteral, "offset"> | string {
+  const read = kind === "rune" ? runeParts(text) : kind === "complex" ? complexParts(text) : numberParts(text);
+  return typeof read === "string" ? read : { type: "number", text, ...read };
 }
 
-function parts(text: string, kind: "number" | "rune" | "complex", offset: number): Parts {
-  if (kind === "rune") {
-    const code = unquoteRune(text);
-    if (code === undefined) throw new ParseError(`malformed character constant: ${text}`, offset);
-    return { ...nothing, int: BigInt(code), uint: BigInt(code), float: code };
-  }
-  if (kind === "complex") {
-    const match = /^(.+?[^eEpP])([-+][^-+]*(?:[eEpP][-+]\w+)?)i$/.exec(text);
-    const real = parseGoFloat(match?.[1] ?? "");
-    const imaginary = parseGoFloat(match?.[2] ?? "");
-    if (real === undefined || imaginary === undefined)
-      throw new ParseError(`illegal number syntax: ${JSON.stringify(text)}`, offset);
-    return simplified(real, imaginary);
-  }
+function runeParts(text: string): Parts | string {
+  const code = unquoteRune(text);
+  if (code === undefined) return text.length <= 2 ? "invalid syntax" : runeTrouble(text);
+  return { ...nothing, int: BigInt(code), uint: BigInt(code), float: code };
+}
+
+/** What stands after a whole first character is one too many. */
+function runeTrouble(text: string): string {
+  return unquoteRune(`'${[...text.slice(1)][0] ?? ""}'`) === undefined
+    ? "invalid syntax"
+    : `malformed character constant: ${text}`;
+}
+
+function complexParts(text: string): Parts | string {
+  const match = /^(.*[^eEpP])([-+].*)i$/.exec(text);
+  const real = parseGoFloat(match?.[1] ?? "");
+  const imaginary = parseGoFloat(match?.[2] ?? "");
+  if (real === undefined || imaginary === undefined) return complexTrouble(text);
+  return simplified(real, imaginary);
+}
+
+function complexTrouble(text: string): string {
+  return `strconv.ParseComplex: parsing ${quoteGo(text)}: invalid syntax`;
+}
+
+function numberParts(text: string): Parts | string {
   if (text.endsWith("i")) {
     const imaginary = parseGoFloat(text.slice(0, -1));
     if (imaginary !== undefined) return simplified(0, imaginary);
   }
-  return realParts(text, offset);
+  return realParts(text);
 }
 
 /** A complex number without imaginary part is a float, and an integer where it has no fraction. */
@@ -51,7 +67,7 @@ function ofFloat(float: number): Parts {
   };
 }
 
-function realParts(text: string, offset: number): Parts {
+function realParts(text: string): Parts | string {
   const whole = parseGoInt(text);
   const int = whole !== undefined && whole >= int64Min && whole <= int64Max ? whole : undefined;
   const unsigned = !/^[-+]/.test(text) || int === 0n;
@@ -59,8 +75,8 @@ function realParts(text: string, offset: number): Parts {
   if (int !== undefined) return { ...nothing, int, uint, float: Number(int) };
   if (uint !== undefined) return { ...nothing, uint, float: Number(uint) };
   const float = parseGoFloat(text);
-  if (float === undefined) throw new ParseError(`illegal number syntax: ${JSON.stringify(text)}`, offset);
-  if (!/[.eEpP]/.test(text)) throw new ParseError(`integer overflow: ${JSON.stringify(text)}`, offset);
+  if (float === undefined) return `illegal number syntax: ${quoteGo(text)}`;
+  if (!/[.eEpP]/.test(text)) return `integer overflow: ${quoteGo(text)}`;
   return ofFloat(float);
 }
 

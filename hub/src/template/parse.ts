@@ -1,47 +1,23 @@
 import { type Branch, type Command, type Node, type Operand, ParseError, type Pipe, type Templates } from "./ast.ts";
 import { lex, type Token, type TokenType } from "./lex.ts";
 import { numberLiteral } from "./number.ts";
-import { unquote } from "./quote.ts";
+import { operandText } from "./print.ts";
+import { quoteGo, unquote } from "./quote.ts";
+import { trimSpace } from "./spaces.ts";
+import { constants, operandStarts, tokenText } from "./tokens.ts";
 
-const operandStarts: ReadonlySet<TokenType> = new Set([
-  "bool",
-  "rune",
-  "complex",
-  "dot",
-  "field",
-  "identifier",
-  "number",
-  "nil",
-  "raw",
-  "string",
-  "variable",
-  "(",
-]);
-const constants: ReadonlySet<Operand["type"]> = new Set(["bool", "dot", "nil", "number", "string"]);
-/** Parentheses and control structures nest no deeper than this. */
-const maxNesting = 200;
+/** Parentheses and control structures nest no deeper than this. Go's bound is 10,000, which no template comes near. */
+const maxNesting = 1_000;
 
 /** Parses a text and all that it defines. `functions` names every function there is. Throws ParseError. */
 export function parseTemplates(text: string, functions: { has(name: string): boolean }): Templates {
   const templates = new Map<string, readonly Node[]>();
-  const main = new Parser(lex(text), functions, templates).parseText();
-  addTemplate(templates, "base", main, 0);
+  new Parser(text, functions, templates).parseText();
   return templates;
 }
 
 function isBlank(nodes: readonly Node[]): boolean {
-  return nodes.every((node) => node.type === "text" && node.text.trim() === "");
-}
-
-function addTemplate(
-  templates: Map<string, readonly Node[]>,
-  name: string,
-  nodes: readonly Node[],
-  offset: number,
-): void {
-  const existing = templates.get(name);
-  if (existing === undefined || isBlank(existing)) templates.set(name, nodes);
-  else if (!isBlank(nodes)) throw new ParseError(`multiple definition of template ${JSON.stringify(name)}`, offset);
+  return nodes.every((node) => node.type === "text" && trimSpace(node.text) === "");
 }
 
 interface List {
@@ -52,6 +28,7 @@ interface List {
 }
 
 class Parser {
+  readonly #text: string;
   readonly #tokens: readonly Token[];
   readonly #functions: { has(name: string): boolean };
   readonly #templates: Map<string, readonly Node[]>;
@@ -59,18 +36,19 @@ class Parser {
   #variables = ["$"];
   #rangeDepth = 0;
   #nesting = 0;
+  /** The last token that was looked at: Go names its line. */
+  #furthest = 0;
+  /** Where the innermost open action began; undefined once one within has ended. */
+  #actionStart: number | undefined;
 
-  constructor(
-    tokens: readonly Token[],
-    functions: { has(name: string): boolean },
-    templates: Map<string, readonly Node[]>,
-  ) {
-    this.#tokens = tokens;
+  constructor(text: string, functions: { has(name: string): boolean }, templates: Map<string, readonly Node[]>) {
+    this.#text = text;
+    this.#tokens = lex(text);
     this.#functions = functions;
     this.#templates = templates;
   }
 
-  parseText(): readonly Node[] {
+  parseText(): void {
     const nodes: Node[] = [];
     while (this.#peek().type !== "eof") {
       if (this.#peek().type === "open" && this.#isKeyword(this.#peekAfterSpace(1), "define")) {
@@ -80,16 +58,36 @@ class Parser {
         continue;
       }
       const node = this.#textOrAction();
-      if ("end" in node) this.#unexpected(node.token, "input");
+      if ("end" in node) this.#fail(`unexpected {{${node.end}}}`, node.token.offset);
       nodes.push(node);
     }
-    return nodes;
+    this.#add("base", nodes);
+  }
+
+  /** A text of spaces alone neither replaces a template nor stands in the way of one. */
+  #add(name: string, nodes: readonly Node[]): void {
+    const existing = this.#templates.get(name);
+    if (existing === undefined || isBlank(existing)) this.#templates.set(name, nodes);
+    else if (!isBlank(nodes))
+      this.#fail(
+        `template: multiple definition of template ${quoteGo(name)}`,
+        this.#tokens[this.#furthest]?.offset ?? 0,
+      );
+  }
+
+  /** The place is that of the trouble, but never on another line than the one that Go names. */
+  #fail(message: string, offset: number): never {
+    const seen = this.#tokens[this.#furthest]?.offset ?? offset;
+    const between = this.#text.slice(Math.min(offset, seen), Math.max(offset, seen));
+    throw new ParseError(message, between.includes("\n") ? seen : offset);
   }
 
   // Tokens
 
   #peek(ahead = 0): Token {
-    return this.#tokens[Math.min(this.#at + ahead, this.#tokens.length - 1)] ?? { type: "eof", text: "", offset: 0 };
+    const index = Math.min(this.#at + ahead, this.#tokens.length - 1);
+    this.#furthest = Math.max(this.#furthest, index);
+    return this.#tokens[index] ?? { type: "eof", text: "EOF", offset: 0 };
   }
 
   #next(): Token {
@@ -123,18 +121,21 @@ class Parser {
   }
 
   #unexpected(token: Token, context: string): never {
-    const what =
-      token.type === "eof"
-        ? "the end of the text"
-        : token.type === "keyword"
-          ? `{{${token.text}}}`
-          : JSON.stringify(token.text);
-    throw new ParseError(`unexpected ${what} in ${context}`, token.offset);
+    if (token.type === "error") this.#fail(`${token.text}${this.#startedAt(token)}`, token.offset);
+    this.#fail(`unexpected ${tokenText(token)} in ${context}`, token.offset);
+  }
+
+  /** Where an action over several lines began. */
+  #startedAt(token: Token): string {
+    if (this.#actionStart === undefined) return "";
+    const [started, failed] = [this.#actionStart, token.offset].map((at) => this.#text.slice(0, at).split("\n").length);
+    if (started === failed) return "";
+    return `${token.text.endsWith(" action") ? "" : " in action"} started at base:${started}`;
   }
 
   #nested<T>(offset: number, parse: () => T): T {
     this.#nesting += 1;
-    if (this.#nesting > maxNesting) throw new ParseError(`more than ${maxNesting} levels of nesting`, offset);
+    if (this.#nesting > maxNesting) this.#fail(`more than ${maxNesting} levels of nesting`, offset);
     const result = parse();
     this.#nesting -= 1;
     return result;
@@ -150,8 +151,7 @@ class Parser {
 
   #unquoted(token: Token): string {
     const text = unquote(token.text);
-    if (text === undefined) throw new ParseError(`invalid syntax in the text ${token.text}`, token.offset);
-    return text;
+    return text ?? this.#fail("invalid syntax", token.offset);
   }
 
   #definition(): void {
@@ -167,17 +167,16 @@ class Parser {
     this.#variables = ["$"];
     this.#rangeDepth = 0;
     const list = this.#nested(offset, () => this.#list());
-    if (list.end !== "end") throw new ParseError(`unexpected {{else}} in ${context}`, list.offset);
+    if (list.end !== "end") this.#fail(`unexpected {{else}} in ${context}`, list.offset);
     this.#variables = variables;
     this.#rangeDepth = depth;
-    addTemplate(this.#templates, name, list.nodes, offset);
+    this.#add(name, list.nodes);
   }
 
   #list(): List {
     const nodes: Node[] = [];
     for (;;) {
-      if (this.#peekNonSpace().type === "eof")
-        throw new ParseError("unexpected end of the text: an {{end}} is missing", this.#peek().offset);
+      if (this.#peekNonSpace().type === "eof") this.#fail("unexpected EOF", this.#peek().offset);
       const node = this.#textOrAction();
       if ("end" in node) return { nodes, end: node.end, offset: node.token.offset };
       nodes.push(node);
@@ -187,7 +186,12 @@ class Parser {
   #textOrAction(): Node | { readonly end: "end" | "else"; readonly token: Token } {
     const token = this.#nextNonSpace();
     if (token.type === "text") return { type: "text", offset: token.offset, text: token.text };
-    if (token.type === "open") return this.#action();
+    if (token.type === "open") {
+      this.#actionStart = token.offset;
+      const node = this.#action();
+      this.#actionStart = undefined;
+      return node;
+    }
     return this.#unexpected(token, "input");
   }
 
@@ -201,14 +205,14 @@ class Parser {
       case "if":
       case "with":
       case "range":
-        return this.#nested(token.offset, () => this.#control(token.text as Branch["type"], token.offset));
+        return this.#nested(token.offset, () => this.#control(token.text as Branch["type"]));
       case "break":
       case "continue":
         return this.#loopControl(token, token.text);
       case "template":
-        return this.#templateCall(token);
+        return this.#templateCall();
       case "block":
-        return this.#block(token);
+        return this.#block();
       case "end":
         this.#expect("close", "end");
         return { end: "end", token };
@@ -224,27 +228,29 @@ class Parser {
 
   #loopControl(token: Token, type: "break" | "continue"): Node {
     this.#expect("close", `{{${type}}}`);
-    if (this.#rangeDepth === 0) throw new ParseError(`{{${type}}} outside {{range}}`, token.offset);
+    if (this.#rangeDepth === 0) this.#fail(`{{${type}}} outside {{range}}`, token.offset);
     return { type, offset: token.offset };
   }
 
-  #templateCall(token: Token): Node {
+  #templateCall(): Node {
+    const { offset } = this.#peekNonSpace();
     const name = this.#templateName("template clause");
     if (this.#peekNonSpace().type === "close") {
       this.#at += 1;
-      return { type: "template", offset: token.offset, name, pipe: undefined };
+      return { type: "template", offset, name, pipe: undefined };
     }
-    return { type: "template", offset: token.offset, name, pipe: this.#pipeline("template clause", "close") };
+    return { type: "template", offset, name, pipe: this.#pipeline("template clause", "close") };
   }
 
-  #block(token: Token): Node {
+  #block(): Node {
+    const { offset } = this.#peekNonSpace();
     const name = this.#templateName("block clause");
     const pipe = this.#pipeline("block clause", "close");
-    this.#subTemplate(name, token.offset, "block clause");
-    return { type: "template", offset: token.offset, name, pipe };
+    this.#subTemplate(name, offset, "block clause");
+    return { type: "template", offset, name, pipe };
   }
 
-  #control(type: Branch["type"], offset: number): Branch {
+  #control(type: Branch["type"]): Branch {
     const known = this.#variables.length;
     const pipe = this.#pipeline(type, "close");
     if (type === "range") this.#rangeDepth += 1;
@@ -252,7 +258,7 @@ class Parser {
     if (type === "range") this.#rangeDepth -= 1;
     const otherwise = body.end === "else" ? this.#otherwise(type) : undefined;
     this.#variables.length = known;
-    return { type, offset, pipe, body: body.nodes, otherwise };
+    return { type, offset: pipe.offset, pipe, body: body.nodes, otherwise };
   }
 
   /** What follows `{{else`: a list, or one more `if` (`with`) that shares the `{{end}}`. */
@@ -260,10 +266,10 @@ class Parser {
     const next = this.#peekNonSpace();
     if (type !== "range" && this.#isKeyword(next, type)) {
       this.#at += 1;
-      return [this.#nested(next.offset, () => this.#control(type, next.offset))];
+      return [this.#nested(next.offset, () => this.#control(type))];
     }
     const list = this.#list();
-    if (list.end !== "end") throw new ParseError("expected {{end}}; found {{else}}", list.offset);
+    if (list.end !== "end") this.#fail("expected end; found {{else}}", list.offset);
     return list.nodes;
   }
 
@@ -280,10 +286,10 @@ class Parser {
       this.#at -= 1;
       commands.push(this.#nested(token.offset, () => this.#command()));
     }
-    if (commands.length === 0) throw new ParseError(`missing value for ${context}`, offset);
+    if (commands.length === 0) this.#fail(`missing value for ${context}`, offset);
     for (const [index, command] of commands.entries()) {
       if (index > 0 && constants.has(command.args[0].type)) {
-        throw new ParseError(`non executable command in pipeline stage ${index + 1}`, command.offset);
+        this.#fail(`non executable command in pipeline stage ${index + 1}`, command.offset);
       }
     }
     return { type: "pipe", offset, ...declared, commands };
@@ -303,11 +309,11 @@ class Parser {
       this.#variables.push(variable.text);
       if (!isComma) return { variables, assigns: after.type === "assign" };
       if (context !== "range" || variables.length >= 2) {
-        throw new ParseError(`too many declarations in ${context}`, after.offset);
+        this.#fail(`too many declarations in ${context}`, after.offset);
       }
       const next = this.#peekNonSpace();
       if (next.type !== "variable" && next.type !== "close" && next.type !== ")") {
-        throw new ParseError("range can only initialize variables", next.offset);
+        this.#fail("range can only initialize variables", next.offset);
       }
     }
   }
@@ -326,26 +332,33 @@ class Parser {
       break;
     }
     const [first, ...rest] = args;
-    if (first === undefined) throw new ParseError("empty command", offset);
+    if (first === undefined) this.#fail("empty command", offset);
     return { offset, args: [first, ...rest] };
   }
 
   #operand(): Operand | undefined {
     const operand = this.#term();
     if (operand === undefined || this.#peek().type !== "field") return operand;
+    // Go's place of a chain is its first further field.
+    const { offset } = this.#peek();
     const path: string[] = [];
     while (this.#peek().type === "field") path.push(this.#next().text.slice(1));
     switch (operand.type) {
       case "field":
       case "variable":
       case "chain":
-        return { ...operand, path: [...operand.path, ...path] };
+        return { ...operand, offset, path: [...operand.path, ...path] };
       case "pipe":
       case "function":
-        return { type: "chain", offset: operand.offset, operand, path };
+        return { type: "chain", offset, operand, path };
       default:
-        throw new ParseError(`unexpected . after term`, operand.offset);
+        this.#fail(`unexpected . after term ${quoteGo(operandText(operand))}`, operand.offset);
     }
+  }
+
+  #number(text: string, type: "rune" | "complex" | "number", offset: number): Operand {
+    const number = numberLiteral(text, type);
+    return typeof number === "string" ? this.#fail(number, offset) : { ...number, offset };
   }
 
   #term(): Operand | undefined {
@@ -353,14 +366,14 @@ class Parser {
     const { offset, text } = token;
     switch (token.type) {
       case "identifier":
-        if (!this.#functions.has(text)) throw new ParseError(`function ${JSON.stringify(text)} not defined`, offset);
+        if (!this.#functions.has(text)) this.#fail(`function ${quoteGo(text)} not defined`, offset);
         return { type: "function", offset, name: text };
       case "dot":
         return { type: "dot", offset };
       case "nil":
         return { type: "nil", offset };
       case "variable":
-        if (!this.#variables.includes(text)) throw new ParseError(`undefined variable ${JSON.stringify(text)}`, offset);
+        if (!this.#variables.includes(text)) this.#fail(`undefined variable ${quoteGo(text)}`, offset);
         return { type: "variable", offset, name: text, path: [] };
       case "field":
         return { type: "field", offset, path: [text.slice(1)] };
@@ -369,12 +382,12 @@ class Parser {
       case "rune":
       case "complex":
       case "number":
-        return numberLiteral(text, token.type, offset);
+        return this.#number(text, token.type, offset);
       case "(":
         return this.#pipeline("parenthesized pipeline", ")");
       case "string":
       case "raw":
-        return { type: "string", offset, value: this.#unquoted(token) };
+        return { type: "string", offset, value: this.#unquoted(token), text };
       default:
         this.#at -= 1;
         return undefined;

@@ -105,3 +105,21 @@ function quoteCharacter(character: string, quote: string, asciiOnly: boolean): s
 export function isPrint(character: string): boolean {
   return character === " " || /^[\p{L}\p{M}\p{N}\p{P}\p{S}]$/u.test(character);
 }
+
+/** As Go's `%#U` names a character: `U+00E9 'é'`; nothing, as at the end of a text, has the code -1. */
+export function runeText(character: string): string {
+  const code = character.codePointAt(0);
+  if (code === undefined) return "U+FFFFFFFFFFFFFFFF";
+  const digits = code.toString(16).toUpperCase().padStart(4, "0");
+  return `U+${digits}${isPrint(character) ? ` '${character}'` : ""}`;
+}
+
+/** As Go's package time quotes a text, given as one character a byte. */
+export function quoteBytes(bytes: string): string {
+  const escaped = bytes.replace(/[^ -~\x7f]|["\\]/g, (character) =>
+    character === '"' || character === "\\"
+      ? `\\${character}`
+      : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+  return `"${escaped}"`;
+}

@@ -65,15 +65,20 @@ const operators = "=|!=|>|<|>=|=>|<=|=<|~|~>|\\^|";
 const loose =
   "v?([0-9|x|X|\\*]+)(\\.[0-9|x|X|\\*]+)?(\\.[0-9|x|X|\\*]+)?(-([0-9A-Za-z\\-]+(\\.[0-9A-Za-z\\-]+)*))?(\\+([0-9A-Za-z\\-]+(\\.[0-9A-Za-z\\-]+)*))?";
 // Alternatives are tried in order here, longest first; Go tries them in order too and goes on where one fails.
-const single = new RegExp(`^\\s*(${operators})\\s*(${loose})\\s*$`);
-const range = new RegExp(`\\s*(${loose})\\s+-\\s+(${loose})\\s*`, "g");
-const find = new RegExp(`(${operators.replace(/\|$/, "")}|)\\s*(${loose})`, "g");
-const valid = new RegExp(`^(\\s*(${operators})\\s*(${loose})\\s*)((?:\\s+|,\\s*)(${operators})\\s*(${loose})\\s*)*$`);
+const single = new RegExp(`^[\\t\\n\\f\\r ]*(${operators})[\\t\\n\\f\\r ]*(${loose})[\\t\\n\\f\\r ]*$`);
+const range = new RegExp(`[\\t\\n\\f\\r ]*(${loose})[\\t\\n\\f\\r ]+-[\\t\\n\\f\\r ]+(${loose})[\\t\\n\\f\\r ]*`, "g");
+const find = new RegExp(`(${operators.replace(/\|$/, "")}|)[\\t\\n\\f\\r ]*(${loose})`, "g");
+const valid = new RegExp(
+  `^([\\t\\n\\f\\r ]*(${operators})[\\t\\n\\f\\r ]*(${loose})[\\t\\n\\f\\r ]*)((?:[\\t\\n\\f\\r ]+|,[\\t\\n\\f\\r ]*)(${operators})[\\t\\n\\f\\r ]*(${loose})[\\t\\n\\f\\r ]*)*$`,
+);
 
 /** Whether a version fulfils constraints such as `>=1.2 <2 || 3.x`. Undefined: no constraint. */
 export function parseConstraint(text: string): ((version: Version) => boolean) | undefined {
   if (text.length > 1000) return undefined;
-  const rewritten = text.replace(range, (_, from: string, ...rest: string[]) => `>= ${from}, <= ${rest[9]} `);
+  // One space a gap: with more, a pattern finds ever more ways to part them.
+  const rewritten = text
+    .replace(/[\t\n\f\r ]+/g, " ")
+    .replace(range, (_, from: string, ...rest: string[]) => `>= ${from}, <= ${rest[9]} `);
   const groups: { readonly all: readonly Constraint[]; readonly pre: boolean }[] = [];
   for (const part of rewritten.split("||")) {
     if (!valid.test(part)) return undefined;

@@ -1,5 +1,6 @@
 import { layoutParts } from "./layout.ts";
 import { GoTime } from "./value.ts";
+import { zoneName } from "./zone-names.ts";
 
 /** English names, as Go prints and reads them. */
 export const months = [
@@ -49,18 +50,18 @@ export function isZone(name: string): boolean {
   }
 }
 
-/** Seconds east of UTC of a zone written as +0200; undefined: a named zone. */
-export function fixedOffset(zone: string): number | undefined {
-  const match = /^([-+])(\d\d)(\d\d)(\d\d)?$/.exec(zone);
+/** A zone written as `+0200`, perhaps with a name after a space; undefined: a zone of the database. */
+function fixedZone(zone: string): { readonly offset: number; readonly name: string } | undefined {
+  const match = /^([-+])(\d\d)(\d\d)(\d\d)?(?: (.+))?$/.exec(zone);
   if (match === null) return undefined;
   const size = Number(match[2]) * 3600 + Number(match[3]) * 60 + Number(match[4] ?? 0);
-  return match[1] === "-" ? -size : size;
+  return { offset: match[1] === "-" ? -size : size, name: match[5] ?? "" };
 }
 
 function zoneAt(zone: string, milliseconds: number): { readonly offset: number; readonly name: string } {
   if (zone === "UTC" || zone === "" || zone === "Local") return { offset: 0, name: "UTC" };
-  const fixed = fixedOffset(zone);
-  if (fixed !== undefined) return { offset: fixed, name: "" };
+  const fixed = fixedZone(zone);
+  if (fixed !== undefined) return fixed;
   const at = Math.min(Math.max(milliseconds, -8.64e15), 8.64e15);
   const part = (style: "longOffset" | "short") =>
     new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: style })
@@ -69,15 +70,10 @@ function zoneAt(zone: string, milliseconds: number): { readonly offset: number; 
   const match = /GMT([-+])(\d\d):(\d\d)(?::(\d\d))?/.exec(part("longOffset"));
   const size = match === null ? 0 : Number(match[2]) * 3600 + Number(match[3]) * 60 + Number(match[4] ?? 0);
   const offset = match?.[1] === "-" ? -size : size;
+  // Before railways each town had a time of its own. The database's first transitions are of about this year.
+  if (at < Date.UTC(1847, 0)) return { offset, name: "LMT" };
   const short = part("short");
-  return { offset, name: /^[A-Z]{2,5}$/.test(short) ? short : europeanName(zone, offset) };
-}
-
-/** Names that English formatting leaves out. */
-function europeanName(zone: string, offset: number): string {
-  if (!zone.startsWith("Europe/")) return "";
-  if (zone === "Europe/London") return offset === 0 ? "GMT" : "BST";
-  return { 0: "WET", 3600: "CET", 7200: "CEST" }[offset] ?? "";
+  return { offset, name: /^[A-Z]{2,5}$/.test(short) ? short : zoneName(zone, offset) };
 }
 
 function civil(time: GoTime): Civil {
@@ -199,7 +195,7 @@ function formatClock(time: Civil, element: string): string {
     case "pm":
       return time.hour >= 12 ? "pm" : "am";
     case "MST":
-      return time.zone === "" ? offsetText(time.offset, time.offset % 3600 === 0 ? "-07" : "-0700") : time.zone;
+      return time.zone === "" ? offsetText(time.offset, "-0700") : time.zone;
     default:
       if (/^[.,]/.test(element)) return fraction(time.nanosecond, element);
       return element.startsWith("Z") && time.offset === 0 ? "Z" : offsetText(time.offset, element.replace("Z", "-"));

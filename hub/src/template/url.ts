@@ -78,7 +78,11 @@ function parseHost(host: string, url: string): string {
   if (host.startsWith("[") && end < 0) bad(url, "missing ']' in host");
   const port = host.slice(end + 1);
   if (port !== "" && !/^:\d*$/.test(port)) bad(url, `invalid port ${JSON.stringify(port)} after host`);
-  if (/[ "\\^`{|}]/.test(host.replace(/%[0-9a-fA-F]{2}/g, ""))) bad(url, "invalid character in host name");
+  // In a host only bytes beyond ASCII may be written with a percent sign, and the sign itself.
+  const escape = /%(?!25|[89a-fA-F][0-9a-fA-F]).{0,2}/.exec(host)?.[0];
+  if (escape !== undefined) bad(url, `invalid URL escape ${JSON.stringify(escape)}`);
+  const wrong = /[^A-Za-z0-9\-_.~!$&'()*+,;=:[\]<>"%\u0080-\uffff]/.exec(host)?.[0];
+  if (wrong !== undefined) bad(url, `invalid character ${JSON.stringify(wrong)} in host name`);
   return unescape(host, url);
 }
 

@@ -112,6 +112,10 @@ export interface GoObject {
   readonly goType: string;
   readonly goKind: "ptr" | "struct";
   toText(): string;
+  /** What the struct holds, as `%d` and its like walk it. */
+  readonly parts: readonly (readonly [name: string, value: Value])[];
+  /** A copy by reflection, which leaves private fields empty. */
+  copied(): GoObject;
   /** Fields by name. */
   readonly fields: Readonly<Record<string, Value>>;
   /** Methods by name: parameter types and body. */

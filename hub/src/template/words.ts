@@ -1,10 +1,12 @@
 import { runes } from "./bytes.ts";
+import { upperCharacter } from "./letters.ts";
+import { isSpace } from "./spaces.ts";
 
 /** How github.com/huandu/xstrings, which sprig uses, takes names apart. */
 type WordKind = "invalid" | "number" | "upper" | "letters" | "connector" | "punctuation" | "other";
 
 function isConnector(character: string): boolean {
-  return character === "-" || character === "_" || /^[\s\u0085]$/.test(character);
+  return character === "-" || character === "_" || isSpace(character);
 }
 
 const isUpper = (character: string) => /^\p{Lu}$/u.test(character);
@@ -174,7 +176,7 @@ export function pascalCase(text: string): string {
     current = characters[at] ?? "";
     if (!isConnector(current)) {
       upper = isUpper(current);
-      current = current.toUpperCase();
+      current = upperCharacter(current);
       at += 1;
       break;
     }
@@ -190,7 +192,7 @@ export function pascalCase(text: string): string {
     }
     if (isConnector(previous)) {
       upper = isUpper(current);
-      current = current.toUpperCase();
+      current = upperCharacter(current);
     } else {
       if (upper && isUpper(current)) current = current.toLowerCase();
       else if (upper) upper = false;

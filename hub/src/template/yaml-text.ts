@@ -13,7 +13,7 @@ export function fromSigsYaml(text: string): Value {
     return document === undefined ? null : fromJson(document.value);
   } catch (thrown) {
     const fault = Fault.from(thrown);
-    throw new CallError(`yaml: line ${fault.where.line ?? 1}: ${fault.message}`);
+    throw new CallError(`error converting YAML to JSON: yaml: line ${fault.where.line ?? 1}: ${fault.message}`);
   }
 }
 

@@ -9,9 +9,8 @@ import { define, type FunctionTable, fail, text } from "./define.ts";
 export const builtins: FunctionTable = {
   and: define("value ...value", () => fail("unreachable")),
   or: define("value ...value", () => fail("unreachable")),
-  call: define("value ...value", ([value]) =>
-    fail(`non-function of type ${value === undefined ? "nil" : typeOf(value)}`),
-  ),
+  // The evaluator tells what it found: no value is a function.
+  call: define("value ...value", () => fail("unreachable")),
   not: define("value", ([value]) => !isTrue(value)),
   html: define("...any", (args) => escapeHtml(printed(args))),
   js: define("...any", (args) => escapeJs(printed(args))),
@@ -50,7 +49,8 @@ function length(value: Value): Value {
   if (typeof value === "string") return goInt(byteLength(value));
   if (value instanceof GoList) return goInt(value.items.length);
   if (value instanceof GoMap) return goInt(value.entries.size);
-  return fail(value === undefined || value === null ? "len of nil pointer" : `len of type ${typeOf(value)}`);
+  if (value === undefined) fail("reflect: call of reflect.Value.Type on zero Value");
+  return fail(value === null ? "len of nil pointer" : `len of type ${typeOf(value)}`);
 }
 
 function position(key: Value, limit: number): number {
@@ -115,10 +115,11 @@ function equal(left: Value, right: Value): boolean {
     return left.real === right.real && left.imaginary === right.imaginary;
   if (kind !== "none") return left === right;
   const oneIsNothing = left === undefined || left === null || right === undefined || right === null;
-  if (!oneIsNothing && kindOf(left) !== kindOf(right)) fail(`non-comparable types ${typeOf(left)}, ${typeOf(right)}`);
+  if (!oneIsNothing && kindOf(left) !== kindOf(right))
+    fail(`non-comparable types ${sprintf("%s", [left])}: ${typeOf(left)}, ${typeOf(right)}: ${valueText(right)}`);
   if (isNil(left) || isNil(right)) return isNil(left) === isNil(right);
   if (right instanceof GoList || right instanceof GoMap)
-    fail(`non-comparable type ${valueText(right)}: ${typeOf(right)}`);
+    fail(`non-comparable type ${sprintf("%s", [right])}: ${typeOf(right)}`);
   return left === right;
 }
 

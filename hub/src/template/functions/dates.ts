@@ -1,4 +1,4 @@
-import { durationText, parseDuration } from "../duration.ts";
+import { durationText, durationTrouble, parseDuration } from "../duration.ts";
 import { formatTime, isZone, zeroTime } from "../time.ts";
 import { parseTime } from "../time-parse.ts";
 import { type CallContext, CallError, GoInt, type GoObject, GoTime, goInt, goInt64, type Value } from "../value.ts";
@@ -7,9 +7,7 @@ import { define, type FunctionTable, fail, text } from "./define.ts";
 const modify = define("string time", ([duration, time]) => shifted(timeOf(time), parseDuration(text(duration)) ?? 0n));
 const mustModify = define("string time", ([duration, time]) => {
   const by = parseDuration(text(duration));
-  return by === undefined
-    ? fail(`time: invalid duration ${JSON.stringify(text(duration))}`)
-    : shifted(timeOf(time), by);
+  return by === undefined ? fail(durationTrouble(text(duration))) : shifted(timeOf(time), by);
 });
 const inZone = define("string any string", ([layout, time, zone], context) =>
   format({ layout: text(layout), time, zone: text(zone) }, context),
@@ -110,10 +108,12 @@ function roundDuration(duration: bigint): string {
 export function timeObject(time: GoTime): GoObject {
   const layout = (pattern: string) => Number(formatTime(time, pattern));
   const nothing = (call: () => Value) => define("", call);
-  return {
+  const object: GoObject = {
     goType: "time.Time",
     goKind: "struct",
     toText: () => formatTime(time, "2006-01-02 15:04:05.999999999 -0700 MST"),
+    parts: [],
+    copied: () => object,
     fields: {},
     methods: {
       Format: define("string", ([pattern]) => formatTime(time, text(pattern))),
@@ -140,6 +140,7 @@ export function timeObject(time: GoTime): GoObject {
       ),
     },
   };
+  return object;
 }
 
 /** Adds years, months and days; what runs over a month's end goes on into the next. */

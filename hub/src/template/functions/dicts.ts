@@ -85,6 +85,7 @@ function deepCopy(value: Value, context: { charge(steps: number): void }): Value
       value.isNil,
     );
   }
+  if (typeof value === "object" && value !== null && "copied" in value) return value.copied();
   if (!(value instanceof GoMap)) return value;
   const entries = [...value.entries].map(([key, item]): [string, Value] => [key, deepCopy(item, context)]);
   return new GoMap(new Map(entries), value.element, value.isNil);
@@ -93,14 +94,23 @@ function deepCopy(value: Value, context: { charge(steps: number): void }): Value
 function dig(values: readonly Value[]): Value {
   if (values.length < 3) fail("dig needs at least three arguments");
   const fallback = values[values.length - 2];
-  let current: Value = values[values.length - 1];
-  for (const key of values.slice(0, -2)) {
-    if (!(current instanceof GoMap) || current.element !== "any")
-      throw new CallError(`interface conversion: interface {} is ${typeOf(current)}, not map[string]interface {}`);
-    if (typeof key !== "string")
-      throw new CallError(`interface conversion: interface {} is ${typeOf(key)}, not string`);
+  let current = anyMap(values[values.length - 1]);
+  const keys = values.slice(0, -2).map((key) => (typeof key === "string" ? key : mismatch(key, "string")));
+  for (const [index, key] of keys.entries()) {
     if (!current.entries.has(key)) return fallback;
-    current = current.entries.get(key);
+    const value = current.entries.get(key);
+    if (index === keys.length - 1) return value;
+    current = anyMap(value);
   }
-  return current;
+  return fallback;
+}
+
+function anyMap(value: Value): GoMap {
+  return value instanceof GoMap && value.element === "any" ? value : mismatch(value, "map[string]interface {}");
+}
+
+/** What Go's failed type assertion says. */
+function mismatch(value: Value, type: string): never {
+  const found = value === undefined || value === null ? "nil" : typeOf(value);
+  throw new CallError(`interface conversion: interface {} is ${found}, not ${type}`);
 }

@@ -1,4 +1,4 @@
-import { type CallContext, deepEqual, GoList, isEmpty, kindOf, typeOf, type Value } from "../value.ts";
+import { type CallContext, deepEqual, GoList, isEmpty, kindOf, type Value } from "../value.ts";
 import { define, type FunctionTable, fail, whole } from "./define.ts";
 import { toInt64 } from "./numbers.ts";
 
@@ -29,7 +29,7 @@ const has = define("any any", ([needle, list], context) =>
     : items(list, "find has on", context).some((item) => deepEqual(needle, item)),
 );
 const slice = define("any ...any", ([list, from, to]) => sliced(list, from, to));
-const chunk = define("int any", ([size, list], context) => chunked(whole(size), items(list, "chunk type", context)));
+const chunk = define("int any", ([size, list], context) => chunked(whole(size), items(list, "chunk", context)));
 
 /** Sprig's functions on lists; each makes a new list. */
 export const listFunctions: FunctionTable = {
@@ -64,7 +64,11 @@ export const listFunctions: FunctionTable = {
   chunk,
   mustChunk: chunk,
   concat: define("...any", (lists, context) => {
-    const all = lists.flatMap((list) => items(list, "concat type", context));
+    const all = lists.flatMap((list) => {
+      if (list !== null && list !== undefined && !(list instanceof GoList))
+        fail(`Cannot concat type ${kindOf(list)} as list`);
+      return items(list, "concat", context);
+    });
     return new GoList(all, "any", all.length === 0);
   }),
 };
@@ -96,7 +100,7 @@ function sliced(value: Value, from: Value, to: Value): Value {
   if (!(value instanceof GoList)) {
     if (value === null || value === undefined)
       return fail("runtime error: invalid memory address or nil pointer dereference");
-    return fail(`list should be type of slice or array but ${typeOf(value)}`);
+    return fail(`list should be type of slice or array but ${kindOf(value)}`);
   }
   if (value.items.length === 0) return null;
   const start = from === undefined ? 0 : Number(toInt64(from));
@@ -108,12 +112,13 @@ function sliced(value: Value, from: Value, to: Value): Value {
 
 function chunked(size: number, list: readonly Value[]): GoList {
   const count = Math.floor((list.length - 1) / size) + 1;
-  if (!Number.isFinite(count) || count < 0) fail("runtime error: makeslice: len out of range");
+  if (!Number.isFinite(count) || count < 0 || count > 2 ** 32) fail("runtime error: makeslice: len out of range");
   const chunks = Array.from({ length: count }, (_, index) => {
     const rest = list.length % size;
     const length = index === count - 1 && rest !== 0 ? rest : size;
     const start = index * size;
-    if (length < 0 || start < 0 || start + length > list.length) fail("reflect: slice index out of range");
+    if (length < 0) fail("runtime error: makeslice: len out of range");
+    if (start < 0 || start + length > list.length) fail("reflect: slice index out of range");
     return new GoList(list.slice(start, start + length));
   });
   return new GoList(chunks, "list");

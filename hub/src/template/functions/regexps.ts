@@ -1,3 +1,4 @@
+import { quoteGo } from "../quote.ts";
 import { type CallContext, CallError, GoList, type RegExpProgram, stringsOf, type Value } from "../value.ts";
 import { define, type FunctionTable, text, whole } from "./define.ts";
 
@@ -39,13 +40,21 @@ export const regexpFunctions: FunctionTable = {
 };
 
 function pair(name: string, types: string, body: Body): FunctionTable {
-  const run = define(types, ([source, ...args], context) => body(program(source, args[0], context), args, context));
-  return { [name]: run, [`must${name[0]?.toUpperCase()}${name.slice(1)}`]: run };
+  const run = (panics: boolean) =>
+    define(types, ([source, ...args], context) => body(program(source, args[0], context, panics), args, context));
+  return { [name]: run(true), [`must${name[0]?.toUpperCase()}${name.slice(1)}`]: run(false) };
 }
 
-function program(source: Value, value: Value, context: CallContext): RegExpProgram {
+function program(source: Value, value: Value, context: CallContext, panics = false): RegExpProgram {
   context.charge(text(source).length + (typeof value === "string" ? value.length >> 2 : 0));
-  return context.regexps.compile(text(source));
+  try {
+    return context.regexps.compile(text(source));
+  } catch (thrown) {
+    if (!(thrown instanceof CallError)) throw thrown;
+    const message = thrown.message.endsWith("at end of expression") ? `${thrown.message}: \`\`` : thrown.message;
+    const shown = text(source).includes("`") ? quoteGo(text(source)) : `\`${text(source)}\``;
+    throw new CallError(panics ? `regexp: Compile(${shown}): ${message}` : message);
+  }
 }
 
 function piece(value: string, match: readonly number[], group = 0): string {

@@ -97,4 +97,12 @@ class Certificate implements GoObject {
   toText(): string {
     return `{${this.fields.Cert} ${this.fields.Key}}`;
   }
+
+  copied(): GoObject {
+    return this;
+  }
+
+  get parts(): readonly (readonly [string, string])[] {
+    return Object.entries(this.fields);
+  }
 }

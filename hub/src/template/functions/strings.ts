@@ -1,6 +1,8 @@
 import { byteLength, byteSlice, fromBytes, isAscii, runes, toBytes } from "../bytes.ts";
 import { valueText } from "../format.ts";
+import { lowerCharacter, upperCharacter } from "../letters.ts";
 import { quoteGo } from "../quote.ts";
+import { isSpace, trimSpace } from "../spaces.ts";
 import { GoList, GoMap, goInt, stringsOf, type Value } from "../value.ts";
 import { kebabCase, pascalCase, snakeCase } from "../words.ts";
 import { define, type FunctionTable, fail, text, whole } from "./define.ts";
@@ -109,19 +111,6 @@ function stringList(value: Value): string[] {
   return value === null || value === undefined ? [] : [strval(value)];
 }
 
-function isSpace(character: string): boolean {
-  return /^[\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$/.test(character);
-}
-
-function trimSpace(value: string): string {
-  const characters = [...value];
-  let start = 0;
-  let end = characters.length;
-  while (start < end && isSpace(characters[start] ?? "")) start += 1;
-  while (end > start && isSpace(characters[end - 1] ?? "")) end -= 1;
-  return characters.slice(start, end).join("");
-}
-
 function trimAll(value: string, cut: string): string {
   const set = new Set(cut);
   const characters = [...value];
@@ -135,17 +124,6 @@ function trimAll(value: string, cut: string): string {
 /** A bad byte becomes U+FFFD where Go maps character by character. */
 function mapCharacters(value: string, change: (character: string) => string): string {
   return runes(value).map(change).join("");
-}
-
-function upperCharacter(character: string): string {
-  const upper = character.toUpperCase();
-  return [...upper].length === 1 ? upper : character;
-}
-
-function lowerCharacter(character: string): string {
-  if (character === "\u0130") return "i";
-  const lower = character.toLowerCase();
-  return [...lower].length === 1 ? lower : character;
 }
 
 /** Go's strings.ToUpper: one character for one. */
@@ -265,8 +243,9 @@ function truncate(count: number, value: string): string {
 function substring(start: number, end: number, value: string): string {
   const size = byteLength(value);
   const [from, to] = start < 0 ? [0, end] : end < 0 || end > size ? [start, size] : [start, end];
-  if (from < 0 || to > size || to < from)
-    fail(`runtime error: slice bounds out of range [${from}:${to}] with length ${size}`);
+  if (to < 0 || to > size)
+    fail(`runtime error: slice bounds out of range [:${to}]${to < 0 ? "" : ` with length ${size}`}`);
+  if (from < 0 || to < from) fail(`runtime error: slice bounds out of range [${from}:${from < 0 ? "" : to}]`);
   return byteSlice(value, from, to);
 }
 

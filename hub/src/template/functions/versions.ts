@@ -12,7 +12,9 @@ export const versionFunctions: FunctionTable = {
 };
 
 function required(value: string): Version {
-  return parseVersion(value) ?? fail("invalid semantic version");
+  const startsZero =
+    /^[^+]*-(?:[^+]*\.)?0\d+(?:[.+]|$)/.test(value) && parseVersion(value.replace(/-[^+]*/, "")) !== undefined;
+  return parseVersion(value) ?? fail(startsZero ? "version segment starts with 0" : "invalid semantic version");
 }
 
 /** What `semver` gives: a version with methods. */
@@ -59,6 +61,22 @@ class VersionObject implements GoObject {
 
   toText(): string {
     return versionText(this.version);
+  }
+
+  copied(): GoObject {
+    return new VersionObject({ major: 0n, minor: 0n, patch: 0n, pre: "", metadata: "", original: "" });
+  }
+
+  get parts(): readonly (readonly [string, Value])[] {
+    const { major, minor, patch, pre, metadata, original } = this.version;
+    return [
+      ["major", new GoInt("uint64", major)],
+      ["minor", new GoInt("uint64", minor)],
+      ["patch", new GoInt("uint64", patch)],
+      ["pre", pre],
+      ["metadata", metadata],
+      ["original", original],
+    ];
   }
 }
 
