@@ -194,9 +194,20 @@ export class HubProcess implements AsyncDisposable {
       name: "capstan",
       binary: this.#command.binary,
       args: [...this.#command.args, ...args],
-      env: { ...productEnv(this.#dir.path), CAPSTAN_HUB: this.endpoint, CAPSTAN_DATA: this.dataDir },
+      env: this.#personEnv(),
       cwd: this.#dir.path,
       ...options,
+    });
+  }
+
+  /** Begins a command that goes on: one that waits or watches. Whoever begins it ends it. */
+  begin(args: readonly string[]): Promise<Child> {
+    return Child.start({
+      name: `capstan ${args[0] ?? ""}`,
+      binary: this.#command.binary,
+      args: [...this.#command.args, ...args],
+      env: this.#personEnv(),
+      cwd: this.#dir.path,
     });
   }
 
@@ -237,6 +248,10 @@ export class HubProcess implements AsyncDisposable {
     };
     const secret = webhookSecret === undefined ? {} : { sources: { webhookSecret: { file: this.#secretFile() } } };
     return merged(merged(own, secret), this.#config);
+  }
+
+  #personEnv(): Record<string, string> {
+    return { ...productEnv(this.#dir.path), CAPSTAN_HUB: this.endpoint, CAPSTAN_DATA: this.dataDir };
   }
 
   #storeDir(): string {

@@ -1,4 +1,5 @@
 import { type ClusterId, parseClusterId } from "@capstan/proto";
+import { Phase } from "@capstan/proto/agent";
 import type { TargetView } from "@capstan/proto/application";
 import { Mode } from "@capstan/proto/desired";
 import { type AddClusterResponse, AddClusterResponseSchema, type Cluster, ClusterState } from "@capstan/proto/fleet";
@@ -14,6 +15,11 @@ import { invitation, joinedLines } from "./screens/joined.ts";
 import { ttlOf } from "./tokens.ts";
 import { type Flag, flag, type Verb } from "./verb.ts";
 import { parseMode } from "./words.ts";
+
+/** Milliseconds that a new agent has for its first look at its targets, and between two questions after it. */
+const lookedAtWithin = 10_000;
+const lookAgainMs = 500;
+const before: ReadonlySet<Phase> = new Set([Phase.UNSPECIFIED, Phase.FETCHING, Phase.APPLYING]);
 
 const installFlags: readonly Flag[] = [
   { flags: "--token-file <file>", help: "the join token; - for standard input" },
@@ -135,13 +141,25 @@ async function firstReport(call: Call, id: ClusterId): Promise<Cluster | undefin
   return undefined;
 }
 
-/** What matches it; undefined where the hub does not tell. */
+/** What matches it, once its agent has looked at each or has had its time; undefined where the hub does not tell. */
 async function targetsOf(call: Call, id: ClusterId): Promise<readonly TargetView[] | undefined> {
   const hub = await call.hub();
-  return hub.applications.listTargets({ options: { clusters: [id] } }, call.signal).then(
-    ({ targets }) => targets,
-    () => undefined,
-  );
+  const { clock } = call.ports;
+  const end = clock.monotonic() + lookedAtWithin;
+  for (;;) {
+    const targets = await hub.applications.listTargets({ options: { clusters: [id] } }, call.signal).then(
+      (answer) => answer.targets,
+      () => undefined,
+    );
+    const left = end - clock.monotonic();
+    if (targets === undefined || targets.every(isLookedAt) || left <= 0 || call.signal.aborted) return targets;
+    await clock.sleep(Math.min(left, lookAgainMs), call.signal).catch(() => undefined);
+  }
+}
+
+/** Whether its agent has met the target's objects, and so knows which are of others. */
+function isLookedAt({ report }: TargetView): boolean {
+  return report !== undefined && !before.has(report.phase);
 }
 
 async function joinCluster(call: Call): Promise<number> {
