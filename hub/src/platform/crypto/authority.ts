@@ -1,3 +1,4 @@
+import "reflect-metadata";
 import { createHash, createPublicKey, randomUUID, verify, X509Certificate } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
