@@ -4,10 +4,13 @@ import { fingerprint } from "../drift/fingerprint.ts";
 import { keepIgnored, rulesFor } from "../drift/ignore.ts";
 import type { KubeObject } from "../inventory/object.ts";
 import { type Decision, decide } from "./decide.ts";
+import { migrated } from "./managers.ts";
 import type { PreparedObject } from "./model.ts";
+import { appliesOnce, asksRecreation, asksReplace, overridesFields, skipsValidation } from "./options.ts";
 import type { Pass } from "./pass.ts";
-import { refusalOf } from "./refusal.ts";
+import { isImmutable, isSchemaGap, refusalOf } from "./refusal.ts";
 import { kindText } from "./survey.ts";
+import { claimFault, transfer } from "./take-over.ts";
 
 const tries = 4;
 
@@ -21,29 +24,82 @@ export interface Examined {
 /** Looks at one object: no request where it is known to be right, else a dry-run and, where it exists, a read. */
 export async function examine(pass: Pass, prepared: PreparedObject): Promise<Examined> {
   const { cluster, memory } = pass.ports;
-  const { policy, target } = pass.input;
+  const { policy } = pass.input;
   if (memory.knownClean(prepared.key, prepared.hash))
     return { prepared, decision: { kind: "unchanged" }, live: undefined };
   let live: KubeObject | undefined;
   let would: KubeObject | undefined;
   for (let tried = 1; tried <= tries; tried++) {
-    would = await dryRun(pass, prepared);
+    try {
+      would = await dryRun(pass, prepared);
+    } catch (thrown) {
+      const refused = await afterRefusal(pass, prepared, { fault: Fault.from(thrown), tried });
+      if (refused === "again") continue;
+      return refused;
+    }
     if (would?.metadata.resourceVersion === undefined) live = undefined;
     else live = await cluster.read(policy.account, prepared.address, pass.signal);
     // The dry-run of an existing object answers with the resourceVersion that it was computed from.
     if (live?.metadata.resourceVersion === would?.metadata.resourceVersion) break;
   }
-  const decision = decide({
-    target,
-    prepared,
-    live,
-    would,
-    mode: policy.mode,
-    ignore: rulesFor(policy.ignore ?? [], prepared.address),
-    known: pass.before.entries.has(prepared.key),
-    owners: pass.owners,
-  });
-  return { prepared, decision, live };
+  return { prepared, decision: decideSeen(pass, prepared, live, would), live };
+}
+
+function decideSeen(
+  pass: Pass,
+  prepared: PreparedObject,
+  live: KubeObject | undefined,
+  would: KubeObject | undefined,
+): Decision {
+  const { policy, target } = pass.input;
+  const ignore = rulesFor(policy.ignore ?? [], prepared.address);
+  const known = pass.before.entries.has(prepared.key);
+  return decide({ target, prepared, live, would, mode: policy.mode, ignore, known, owners: pass.owners });
+}
+
+/**
+ * What a refused dry-run means beside its fault: a live object that is to be left alone whatever the manifest says, one that
+ * may be made anew, or field managers of a version that is gone, which are brought up to date once. Throws the fault.
+ */
+async function afterRefusal(
+  pass: Pass,
+  prepared: PreparedObject,
+  { fault, tried }: { readonly fault: Fault; readonly tried: number },
+): Promise<Examined | "again"> {
+  const { cluster } = pass.ports;
+  const { policy } = pass.input;
+  const refusal = refusalOf(fault);
+  if (refusal === undefined) throw fault;
+  const immutable = isImmutable(refusal);
+  if (!immutable && !isSchemaGap(refusal)) throw fault;
+  const live = await cluster.read(policy.account, prepared.address, pass.signal);
+  if (live === undefined) throw fault;
+  if (immutable) {
+    const decision = decideSeen(pass, prepared, live, live);
+    const leave = decision.kind !== "unchanged" && decision.kind !== "write";
+    if (leave || appliesOnce(prepared.object)) return { prepared, decision, live };
+    if (decision.kind !== "unchanged" || !mayRecreate(pass, prepared, live)) throw fault;
+    return { prepared, decision: { kind: "recreate", reason: refusal.message }, live };
+  }
+  const managedFields = migrated(live, prepared.object.apiVersion);
+  if (tried > 1 || managedFields === undefined || !pass.mayWrite) throw fault;
+  const { resourceVersion = "" } = live.metadata;
+  const change = { resourceVersion, managedFields, labels: [], annotations: [] };
+  await cluster.setManagers(policy.account, prepared.address, change, pass.signal);
+  return "again";
+}
+
+const homes = new Set([
+  "/Namespace",
+  "/PersistentVolume",
+  "/PersistentVolumeClaim",
+  "apiextensions.k8s.io/CustomResourceDefinition",
+]);
+
+/** Always by opt-in; with what others live in or data goes, only by the object's own. */
+function mayRecreate({ input }: Pass, { object, address }: PreparedObject, live: KubeObject): boolean {
+  if (asksRecreation(object) || asksRecreation(live)) return true;
+  return input.policy.recreate === true && !homes.has(`${address.group}/${address.kind}`);
 }
 
 /** Undefined: nothing can be asked before the object's kind or namespace is there, and this pass does not make it. */
@@ -51,13 +107,17 @@ async function dryRun(pass: Pass, prepared: PreparedObject): Promise<KubeObject 
   const { cluster } = pass.ports;
   const { policy } = pass.input;
   try {
-    const options = { dryRun: true, strict: policy.validate };
+    const options = { dryRun: true, strict: isStrict(pass, prepared) };
     return await cluster.apply(policy.account, prepared.object, options, pass.signal);
   } catch (thrown) {
     const fault = Fault.from(thrown);
     if (!pass.mayWrite && isAwaited(pass, prepared, fault)) return undefined;
     throw fault;
   }
+}
+
+function isStrict(pass: Pass, prepared: PreparedObject): boolean {
+  return pass.input.policy.validate && !skipsValidation(prepared.object);
 }
 
 function isAwaited(pass: Pass, prepared: PreparedObject, fault: Fault): boolean {
@@ -71,7 +131,8 @@ export async function carryOut(pass: Pass, examined: Examined): Promise<void> {
   const { prepared, decision, live } = examined;
   switch (decision.kind) {
     case "unchanged":
-      settled(pass, prepared, live);
+      if (await overridden(pass, examined)) return;
+      settled(pass, prepared, await shared(pass, examined));
       pass.outcomes.add(prepared.address, "unchanged");
       return;
     case "skip":
@@ -90,6 +151,7 @@ export async function carryOut(pass: Pass, examined: Examined): Promise<void> {
       return;
     case "create":
     case "write":
+    case "recreate":
       await writeOrReport(pass, examined);
       return;
     default:
@@ -100,7 +162,8 @@ export async function carryOut(pass: Pass, examined: Examined): Promise<void> {
 async function writeOrReport(pass: Pass, examined: Examined): Promise<void> {
   const { decision } = examined;
   if (!pass.mayWrite) {
-    reportDifferent(pass, examined, decision.kind === "create" ? "it is missing" : "it differs, and self-heal is off");
+    const differs = decision.kind === "recreate" ? decision.reason : "it differs, and self-heal is off";
+    reportDifferent(pass, examined, decision.kind === "create" ? "it is missing" : differs);
     return;
   }
   const wait = fightPause(pass, examined);
@@ -110,7 +173,41 @@ async function writeOrReport(pass: Pass, examined: Examined): Promise<void> {
     reportDifferent(pass, examined, `somebody changes it back each time: the next correction is in ${seconds} s`);
     return;
   }
-  await write(pass, examined);
+  if (decision.kind === "recreate") await recreate(pass, examined);
+  else await write(pass, examined);
+}
+
+/**
+ * Deletes the object as it was seen, and makes it again where it is gone at once; else the next pass does. A kill in between
+ * leaves an absent object, which the next pass makes.
+ */
+async function recreate(pass: Pass, { prepared, live, decision }: Examined): Promise<void> {
+  const { account, propagation } = pass.input.policy;
+  const uid = live?.metadata.uid ?? "";
+  const reason = decision.kind === "recreate" ? decision.reason : "";
+  pass.touched.add(prepared.key);
+  const outcome = await pass.ports.cluster.remove(account, prepared.address, { uid, propagation }, pass.signal);
+  if (outcome === "gone") return write(pass, { prepared, decision: { kind: "create" }, live: undefined });
+  pass.waiting.add(prepared.key);
+  const held = (live?.metadata.finalizers ?? []).join(", ");
+  const why = `it is deleted to be made anew (${reason})${held === "" ? "" : `, and held by finalizers ${held}`}`;
+  pass.outcomes.add(prepared.address, "deleting", { reason: why });
+}
+
+/** Where a manifest overrides: others' fields become ours, and what it lacks goes with the write that follows. */
+async function overridden(pass: Pass, examined: Examined): Promise<boolean> {
+  const { prepared, live } = examined;
+  if (!pass.mayWrite || live === undefined || !overridesFields(prepared.object)) return false;
+  const taken = await transfer(pass, prepared, { live, taking: "whole" });
+  if (taken === live) return false;
+  await carryOut(pass, await examine(pass, prepared));
+  return true;
+}
+
+/** What kubectl's apply wrote of an object of ours must not keep Git from removing it. */
+async function shared(pass: Pass, { prepared, live }: Examined): Promise<KubeObject | undefined> {
+  if (!pass.mayWrite || live === undefined || appliesOnce(prepared.object)) return live;
+  return transfer(pass, prepared, { live, taking: "shared" });
 }
 
 /** Only corrections of drift are damped; a new manifest is always written. */
@@ -130,24 +227,18 @@ function signatureOf({ decision, prepared }: Examined): string {
 }
 
 async function write(pass: Pass, first: Examined): Promise<void> {
-  const { policy } = pass.input;
   const { prepared } = first;
   let examined = first;
   for (let tried = 1; ; tried++) {
     const { decision, live } = examined;
     if (decision.kind !== "write" && decision.kind !== "create") return carryOut(pass, examined);
+    if (await overridden(pass, examined)) return;
+    const claimed = await claimOn(pass, examined);
+    if (claimed !== undefined) return pass.outcomes.fail(prepared.address, claimed);
     try {
       pass.touched.add(prepared.key);
-      const expected = decision.kind === "write" ? decision.resourceVersion : undefined;
-      const options = {
-        dryRun: false,
-        strict: policy.validate,
-        ...(expected === undefined ? {} : { resourceVersion: expected }),
-      };
       pass.ports.memory.beginWrite(prepared.key);
-      const object = payload(pass, prepared, live);
-      const written = await pass.ports.cluster.apply(policy.account, object, options, pass.signal);
-      settled(pass, prepared, written);
+      settled(pass, prepared, await send(pass, examined));
       recordWrite(pass, examined, live === undefined);
       return;
     } catch (thrown) {
@@ -158,6 +249,29 @@ async function write(pass: Pass, first: Examined): Promise<void> {
       pass.ports.memory.endWrite(prepared.key);
     }
   }
+}
+
+async function claimOn(pass: Pass, { prepared, live, decision }: Examined): Promise<Fault | undefined> {
+  const adopts = decision.kind === "write" && decision.adopts;
+  return adopts && live !== undefined ? claimFault(pass, prepared, live) : undefined;
+}
+
+/** One write, and the transfer of fields that it calls for. Returns the object as it is then. */
+async function send(pass: Pass, { prepared, live, decision }: Examined): Promise<KubeObject> {
+  const { cluster } = pass.ports;
+  const { account, replace = false } = pass.input.policy;
+  const object = payload(pass, prepared, live);
+  const expected = decision.kind === "write" ? decision.resourceVersion : undefined;
+  const strict = isStrict(pass, prepared);
+  if (live !== undefined && asksReplace(prepared.object, replace)) {
+    const { resourceVersion = "" } = live.metadata;
+    const written = await cluster.replace(account, object, { dryRun: false, strict, resourceVersion }, pass.signal);
+    return transfer(pass, prepared, { live: written, taking: "adopted" });
+  }
+  const options = { dryRun: false, strict, ...(expected === undefined ? {} : { resourceVersion: expected }) };
+  const written = await cluster.apply(account, object, options, pass.signal);
+  const adopts = decision.kind === "write" && decision.adopts;
+  return transfer(pass, prepared, { live: written, taking: adopts ? "adopted" : "shared" });
 }
 
 /** What is sent: the manifest, but for fields that are to be left as they are. */

@@ -16,6 +16,8 @@ export async function applyStage(pass: Pass, stage: readonly PreparedObject[]): 
   return pass.input.policy.onError === "continue" || pass.outcomes.count("failed") === failedBefore;
 }
 
+const writes: ReadonlySet<Examined["decision"]["kind"]> = new Set(["create", "write", "recreate"]);
+
 /** Examines everything first; writes only where nothing failed. */
 async function applyTogether(pass: Pass, stage: readonly PreparedObject[]): Promise<void> {
   const examined: Examined[] = [];
@@ -31,7 +33,7 @@ async function applyTogether(pass: Pass, stage: readonly PreparedObject[]): Prom
   const order = new Map(stage.map((prepared, index) => [prepared.key, index]));
   examined.sort((a, b) => (order.get(a.prepared.key) ?? 0) - (order.get(b.prepared.key) ?? 0));
   await pooled(examined, pass.ports.concurrency, async (one) => {
-    if (failed && (one.decision.kind === "create" || one.decision.kind === "write")) {
+    if (failed && writes.has(one.decision.kind)) {
       const reason = "not written: another object of its stage failed, and the policy is atomic";
       pass.outcomes.add(one.prepared.address, "skipped", { reason });
     } else await failAlone(pass, one.prepared, () => carryOut(pass, one));

@@ -4,8 +4,9 @@ import { describeDifferences, differencesLine } from "../drift/describe.ts";
 import { type IgnoreRule, notIgnored } from "../drift/ignore.ts";
 import type { Difference } from "../drift/model.ts";
 import type { KubeObject } from "../inventory/object.ts";
+import { claimsText } from "./claims.ts";
 import { fieldManager, type Mode, ownerAnnotation, type PreparedObject, targetLabel } from "./model.ts";
-import { optsOutOfApply } from "./options.ts";
+import { appliesOnce, optsOutOfApply } from "./options.ts";
 import { isOwnedBy, makersOf, ownerOf, wasAppliedByUs } from "./ownership.ts";
 
 /** All that decides about one object. */
@@ -32,6 +33,8 @@ export type Decision =
   /** It has to go first; nothing can be written before. */
   | { readonly kind: "wait"; readonly reason: string }
   | { readonly kind: "refuse"; readonly fault: Fault; readonly differences: readonly Difference[] }
+  /** It cannot be changed in place, and may be deleted and made anew. */
+  | { readonly kind: "recreate"; readonly reason: string }
   | { readonly kind: "different"; readonly reason: string; readonly differences: readonly Difference[] }
   | {
       readonly kind: "write";
@@ -43,14 +46,19 @@ export type Decision =
 /** Decides about one object; writes nothing. */
 export function decide(seen: Observation): Decision {
   const { live, would, prepared } = seen;
-  const optOut = optsOutOfApply(live ?? prepared.object);
+  const optOut = optsOutOfApply(prepared.object) ?? (live === undefined ? undefined : optsOutOfApply(live));
   if (optOut !== undefined) return { kind: "skip", reason: optOut };
   if (live === undefined || would === undefined) return decideAbsent(seen);
   const other = otherOwner(seen, live);
   if (other !== undefined) return { kind: "refuse", fault: ownedFault(seen, other), differences: [] };
   if (live.metadata.deletionTimestamp !== undefined) return { kind: "wait", reason: deletingText(live) };
-  const raw = notIgnored(live, compareObjects(live, would), seen.ignore);
   const ours = isOwnedBy(live, seen.target) || (seen.known && wasAppliedByUs(live));
+  if (appliesOnce(prepared.object)) {
+    return ours
+      ? { kind: "unchanged" }
+      : { kind: "skip", reason: "it is there already, and is only made where it is absent" };
+  }
+  const raw = notIgnored(live, compareObjects(live, would), seen.ignore);
   return ours ? decideOurs(seen, live, raw) : decideForeign(seen, live, raw);
 }
 
@@ -71,7 +79,9 @@ function decideForeign(seen: Observation, live: KubeObject, raw: readonly RawDif
   const differences = describeDifferences(live, values, fieldManager);
   const { resourceVersion } = live.metadata;
   if (seen.mode === "Observe") {
-    const reason = values.length === 0 ? "it would be adopted as it is" : differencesLine(differences);
+    const claims = claimsText(live);
+    const from = claims === "" ? "" : ` from ${claims}`;
+    const reason = values.length === 0 ? `it would be adopted as it is${from}` : differencesLine(differences);
     return values.length === 0 ? { kind: "skip", reason } : { kind: "different", reason, differences };
   }
   if (seen.mode === "AdoptIfNoDiff" && values.length > 0) {
@@ -105,8 +115,10 @@ function ownedFault(seen: Observation, owner: TargetKey): Fault {
 function foreignFault(seen: Observation, live: KubeObject, differences: readonly Difference[]): Fault {
   const object = objectText(seen.prepared.address);
   const line = differencesLine(differences);
+  const claims = claimsText(live);
+  const claimed = claims === "" ? "" : `, managed by ${claims}`;
   return new Fault("object-owned", {
-    message: `${object} exists already, made by ${makersOf(live)}, and adopting it would change ${line}.`,
+    message: `${object} exists already, made by ${makersOf(live)}${claimed}, and adopting it would change ${line}.`,
     where: { object, target: seen.target },
     next: "Make the manifest equal to the live object, or set capstan.dev/mode: Enforce to take it over.",
   });

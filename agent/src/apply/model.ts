@@ -73,6 +73,12 @@ export interface ApplyPolicy {
   readonly ignore?: readonly IgnoreRule[];
   /** Whether ignored fields are also left as they are when the object is written for another reason. */
   readonly respectIgnored?: boolean;
+  /** An object that cannot be changed in place is deleted and made anew: `Force=true`. Never one that others live in. */
+  readonly recreate?: boolean;
+  /** Objects that differ are replaced whole: `Replace=true`. */
+  readonly replace?: boolean;
+  /** Every deletion waits for a person: `Prune=confirm`. */
+  readonly confirmPrune?: boolean;
   readonly limits: DeletionLimits;
   /** `defaultHookRetry` where absent. */
   readonly hookRetry?: HookRetry;

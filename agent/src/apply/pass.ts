@@ -29,6 +29,8 @@ export interface Pass {
   readonly uids: Set<string>;
   /** Wanted objects that must be gone before they can be made again. */
   readonly waiting: Set<string>;
+  /** Why other tools' claims forbid a take-over, by claim; undefined: they do not. */
+  readonly claims: Map<string, Promise<string | undefined>>;
   /** Objects whose correction waits, and the shortest wait in milliseconds. */
   readonly damped: Map<string, number>;
 }

@@ -1,7 +1,7 @@
 import type { Fault, TargetKey } from "@capstan/proto";
 import type { PodEvent } from "../health/pods/model.ts";
 import type { Inventory } from "../inventory/model.ts";
-import type { KindRef, KubeObject, ObjectAddress } from "../inventory/object.ts";
+import type { KindRef, KubeObject, ManagedFieldsEntry, ObjectAddress } from "../inventory/object.ts";
 import type { ServiceAccount } from "./model.ts";
 
 /** How the API server serves a kind. */
@@ -52,6 +52,17 @@ export interface Cluster {
   ): Promise<DeleteOutcome>;
   /** Takes our label and annotation off the object if it still has this UID; all else stays. */
   release(as: ServiceAccount, address: ObjectAddress, uid: string, signal: AbortSignal): Promise<void>;
+  /** Puts the object in the live one's place, whole; `resourceVersion` is the live one's. As `apply` otherwise. */
+  replace(as: ServiceAccount, object: KubeObject, options: WriteOptions, signal: AbortSignal): Promise<KubeObject>;
+  /** Writes who manages which field, and takes marks off, in one patch. A fault `conflict` where the object has changed. */
+  setManagers(
+    as: ServiceAccount,
+    address: ObjectAddress,
+    change: ManagerChange,
+    signal: AbortSignal,
+  ): Promise<KubeObject>;
+  /** Names of the Secrets in a namespace that a label selector finds: metadata only. */
+  findSecrets(as: ServiceAccount, namespace: string, selector: string, signal: AbortSignal): Promise<readonly string[]>;
   /** Takes one finalizer off the object if it still has this UID; nothing where object or finalizer is gone. */
   dropFinalizer(
     as: ServiceAccount,
@@ -59,6 +70,15 @@ export interface Cluster {
     which: { readonly uid: string; readonly finalizer: string },
     signal: AbortSignal,
   ): Promise<void>;
+}
+
+/** A change of an object's field managers. */
+export interface ManagerChange {
+  readonly resourceVersion: string;
+  readonly managedFields: readonly ManagedFieldsEntry[];
+  /** Names of labels and annotations that go; each is there. */
+  readonly labels: readonly string[];
+  readonly annotations: readonly string[];
 }
 
 /** How an object is deleted. */

@@ -55,6 +55,7 @@ async function openPass(ports: ApplyPorts, input: ApplyInput, before: Inventory,
     touched: new Set(),
     uids: new Set(),
     waiting: new Set(),
+    claims: new Map(),
     damped: new Map(),
   };
 }

@@ -200,7 +200,7 @@ function explainInvalid(refusal: Refusal): Explained {
   if (isImmutable(refusal)) {
     return {
       code: "cluster-refused",
-      next: "The field cannot be changed on a live object: change it back, or delete the object so that it is made anew.",
+      next: "The field cannot be changed on a live object: change it back, or let the object be deleted and made anew (capstan.dev/recreate: enabled).",
     };
   }
   return { code: "cluster-refused", next: "Correct the manifest." };
@@ -223,12 +223,20 @@ export function endsPass(fault: Fault): boolean {
   return fault.code === "internal" || (silent && (refusalOf(fault)?.status ?? 401) === 401);
 }
 
-/** Whether the server says that a field cannot be changed: its own causes, never a generic 422. */
+/**
+ * Whether all that the server says is that fields cannot be changed: its own causes, never a generic 422. What is wrong in
+ * any other way too would not come back once it is deleted.
+ */
 export function isImmutable(refusal: Refusal): boolean {
   const says = (text: string) =>
-    /(field is immutable|may not be changed|updates to .* forbidden|is immutable after)/i.test(text);
-  return (
-    refusal.status === 422 &&
-    (refusal.causes.some((cause) => says(cause.message)) || (refusal.causes.length === 0 && says(refusal.message)))
-  );
+    /(field is immutable|may not be (changed|unset)|may not change once set|cannot change roleRef|updates to .* forbidden|is immutable after)/i.test(
+      text,
+    );
+  if (refusal.status !== 422) return false;
+  return refusal.causes.length === 0 ? says(refusal.message) : refusal.causes.every((cause) => says(cause.message));
+}
+
+/** Whether a schema no longer knows fields that `managedFields` names at another version of the group. */
+export function isSchemaGap(refusal: Refusal): boolean {
+  return refusal.message.includes("field not declared in schema");
 }

@@ -1,6 +1,13 @@
 import { Fault, objectText } from "@capstan/proto";
 import { fieldManager, ownerAnnotation, type ServiceAccount, targetLabel } from "../../apply/model.ts";
-import type { Cluster, DeleteOutcome, RemoveOptions, ServedKind, WriteOptions } from "../../apply/port.ts";
+import type {
+  Cluster,
+  DeleteOutcome,
+  ManagerChange,
+  RemoveOptions,
+  ServedKind,
+  WriteOptions,
+} from "../../apply/port.ts";
 import { type Asked, refusalFault } from "../../apply/refusal.ts";
 import { isMap } from "../../drift/compare.ts";
 import {
@@ -104,6 +111,64 @@ export class KubeCluster implements Cluster {
     await this.#send({ method: "PATCH", path, body, contentType: "application/merge-patch+json" }, asked, signal);
   }
 
+  async replace(
+    as: ServiceAccount,
+    object: KubeObject,
+    options: WriteOptions,
+    signal: AbortSignal,
+  ): Promise<KubeObject> {
+    const asked: Asked = { verb: "replace", address: addressOf(object), as };
+    const query = new URLSearchParams({ fieldManager, fieldValidation: options.strict ? "Strict" : "Ignore" });
+    if (options.dryRun) query.set("dryRun", "All");
+    const { resourceVersion } = options;
+    const metadata = { ...object.metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+    const path = `${await this.#path(asked, signal)}?${query.toString()}`;
+    const answer = await this.#send({ method: "PUT", path, body: { ...object, metadata } }, asked, signal);
+    return answer.body as KubeObject;
+  }
+
+  async setManagers(
+    as: ServiceAccount,
+    address: ObjectAddress,
+    change: ManagerChange,
+    signal: AbortSignal,
+  ): Promise<KubeObject> {
+    const asked: Asked = { verb: "take over", address, as };
+    const drop = (field: string) => (name: string) => ({
+      op: "remove",
+      path: `/metadata/${field}/${pointerPart(name)}`,
+    });
+    const body = [
+      { op: "replace", path: "/metadata/resourceVersion", value: change.resourceVersion },
+      // An empty list would mean "as it was"; one empty entry means that nobody manages anything.
+      {
+        op: "replace",
+        path: "/metadata/managedFields",
+        value: change.managedFields.length === 0 ? [{}] : change.managedFields,
+      },
+      ...change.labels.map(drop("labels")),
+      ...change.annotations.map(drop("annotations")),
+    ];
+    const path = `${await this.#path(asked, signal)}?fieldManager=${fieldManager}`;
+    const request = { method: "PATCH", path, body, contentType: "application/json-patch+json" } as const;
+    return (await this.#send(request, asked, signal)).body as KubeObject;
+  }
+
+  async findSecrets(
+    as: ServiceAccount,
+    namespace: string,
+    selector: string,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    const address = { group: "", version: "v1", kind: "Secret", namespace, name: selector };
+    const query = new URLSearchParams({ labelSelector: selector });
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets?${query.toString()}`;
+    const accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+    const answer = await this.#send({ method: "GET", path, accept }, { verb: "read", address, as }, signal);
+    const items = isMap(answer.body) && Array.isArray(answer.body["items"]) ? answer.body["items"] : [];
+    return items.filter(isMap).flatMap(({ metadata }) => (isMap(metadata) ? [String(metadata["name"])] : []));
+  }
+
   async dropFinalizer(
     as: ServiceAccount,
     address: ObjectAddress,
@@ -160,6 +225,10 @@ export class KubeCluster implements Cluster {
     if (resource === undefined) throw refusalFault(404, undefined, asked);
     return `${collectionPath(resource, asked.address)}/${encodeURIComponent(asked.address.name)}`;
   }
+}
+
+function pointerPart(name: string): string {
+  return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
 /** The path of a kind's objects, in one namespace where the address names one. */
