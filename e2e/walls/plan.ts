@@ -118,6 +118,7 @@ export const pureLibraries: Readonly<Record<string, string>> = {
   re2js: "regular expressions in linear time",
   semver: "version ranges",
   diff: "text differences",
+  "@michaelhomer/jqjs": "jq paths",
 };
 
 /** Pure libraries of one room only. */

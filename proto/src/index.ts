@@ -24,6 +24,7 @@ export { systemChance, systemClock } from "./time/system.ts";
 // The wire
 export { bundleKeyInfo, cutChunks, type Domain, domains, joinChunks, signedBytes } from "./wire/envelope.ts";
 export { type Feature, features, missingFeatures, negotiate, protocol, type Spoken } from "./wire/handshake.ts";
+export { jqProblem } from "./wire/jq.ts";
 export { limits } from "./wire/limits.ts";
 export {
   chunkRequestSubject,

@@ -5,7 +5,7 @@ import { keepIgnored, rulesFor } from "../drift/ignore.ts";
 import type { KubeObject } from "../inventory/object.ts";
 import { type Decision, decide } from "./decide.ts";
 import { migrated } from "./managers.ts";
-import type { PreparedObject } from "./model.ts";
+import { fieldManager, type PreparedObject } from "./model.ts";
 import { appliesOnce, asksRecreation, asksReplace, overridesFields, skipsValidation } from "./options.ts";
 import type { Pass } from "./pass.ts";
 import { isImmutable, isSchemaGap, refusalOf } from "./refusal.ts";
@@ -54,7 +54,17 @@ function decideSeen(
   const { policy, target } = pass.input;
   const ignore = rulesFor(policy.ignore ?? [], prepared.address);
   const known = pass.before.entries.has(prepared.key);
-  return decide({ target, prepared, live, would, mode: policy.mode, ignore, known, owners: pass.owners });
+  return decide({
+    target,
+    prepared,
+    live,
+    would,
+    mode: policy.mode,
+    ignore,
+    find: pass.find,
+    known,
+    owners: pass.owners,
+  });
 }
 
 /**
@@ -257,10 +267,11 @@ async function claimOn(pass: Pass, { prepared, live, decision }: Examined): Prom
 }
 
 /** One write, and the transfer of fields that it calls for. Returns the object as it is then. */
-async function send(pass: Pass, { prepared, live, decision }: Examined): Promise<KubeObject> {
+async function send(pass: Pass, examined: Examined): Promise<KubeObject> {
+  const { prepared, live, decision } = examined;
   const { cluster } = pass.ports;
   const { account, replace = false } = pass.input.policy;
-  const object = payload(pass, prepared, live);
+  const object = payload(pass, examined);
   const expected = decision.kind === "write" ? decision.resourceVersion : undefined;
   const strict = isStrict(pass, prepared);
   if (live !== undefined && asksReplace(prepared.object, replace)) {
@@ -275,10 +286,10 @@ async function send(pass: Pass, { prepared, live, decision }: Examined): Promise
 }
 
 /** What is sent: the manifest, but for fields that are to be left as they are. */
-function payload(pass: Pass, prepared: PreparedObject, live: KubeObject | undefined): KubeObject {
-  const { ignore = [], respectIgnored } = pass.input.policy;
-  if (live === undefined || respectIgnored !== true) return prepared.object;
-  return keepIgnored(prepared.object, live, rulesFor(ignore, prepared.address));
+function payload(pass: Pass, { prepared, live, decision }: Examined): KubeObject {
+  if (live === undefined || decision.kind !== "write" || pass.input.policy.respectIgnored === false)
+    return prepared.object;
+  return keepIgnored(prepared.object, live, { ignored: decision.ignored, self: fieldManager });
 }
 
 function recordWrite(pass: Pass, { prepared, decision }: Examined, absent: boolean): void {

@@ -1,7 +1,8 @@
 import { Fault, objectText, type TargetKey } from "@capstan/proto";
 import { compareObjects, type RawDifference } from "../drift/compare.ts";
 import { describeDifferences, differencesLine } from "../drift/describe.ts";
-import { type IgnoreRule, notIgnored } from "../drift/ignore.ts";
+import { type IgnoreRule, partIgnored } from "../drift/ignore.ts";
+import type { PathFinder } from "../drift/jq.ts";
 import type { Difference } from "../drift/model.ts";
 import type { KubeObject } from "../inventory/object.ts";
 import { claimsText } from "./claims.ts";
@@ -19,6 +20,8 @@ export interface Observation {
   readonly mode: Mode;
   /** The rules about this object. */
   readonly ignore: readonly IgnoreRule[];
+  /** jq, where a rule needs it. */
+  readonly find?: PathFinder | undefined;
   /** Whether the target owned it before this pass. */
   readonly known: boolean;
   /** The targets of this agent that own anything. */
@@ -40,6 +43,8 @@ export type Decision =
       readonly kind: "write";
       readonly adopts: boolean;
       readonly differences: readonly Difference[];
+      /** Differences that a rule ignores: these fields are not to be written. */
+      readonly ignored: readonly RawDifference[];
       readonly resourceVersion?: string;
     };
 
@@ -58,8 +63,14 @@ export function decide(seen: Observation): Decision {
       ? { kind: "unchanged" }
       : { kind: "skip", reason: "it is there already, and is only made where it is absent" };
   }
-  const raw = notIgnored(live, compareObjects(live, would), seen.ignore);
-  return ours ? decideOurs(seen, live, raw) : decideForeign(seen, live, raw);
+  const found = compareObjects(live, would);
+  // Our marks are never ignored, whatever a rule says of labels and annotations.
+  const { kept, ignored } = partIgnored(
+    found.filter((difference) => !isMark(difference)),
+    { live, would, rules: seen.ignore, find: seen.find },
+  );
+  const raw = [...found.filter(isMark), ...kept];
+  return ours ? decideOurs(seen, live, { raw, ignored }) : decideForeign(seen, live, { raw, ignored });
 }
 
 function decideAbsent(seen: Observation): Decision {
@@ -67,14 +78,19 @@ function decideAbsent(seen: Observation): Decision {
   return { kind: "create" };
 }
 
-function decideOurs(seen: Observation, live: KubeObject, raw: readonly RawDifference[]): Decision {
+interface Found {
+  readonly raw: readonly RawDifference[];
+  readonly ignored: readonly RawDifference[];
+}
+
+function decideOurs(seen: Observation, live: KubeObject, { raw, ignored }: Found): Decision {
   if (raw.length === 0) return { kind: "unchanged" };
   const differences = describeDifferences(live, raw, fieldManager);
   if (seen.mode === "Observe") return { kind: "different", reason: differencesLine(differences), differences };
-  return { kind: "write", adopts: false, differences };
+  return { kind: "write", adopts: false, differences, ignored };
 }
 
-function decideForeign(seen: Observation, live: KubeObject, raw: readonly RawDifference[]): Decision {
+function decideForeign(seen: Observation, live: KubeObject, { raw, ignored }: Found): Decision {
   const values = raw.filter((difference) => !isMark(difference));
   const differences = describeDifferences(live, values, fieldManager);
   const { resourceVersion } = live.metadata;
@@ -87,7 +103,13 @@ function decideForeign(seen: Observation, live: KubeObject, raw: readonly RawDif
   if (seen.mode === "AdoptIfNoDiff" && values.length > 0) {
     return { kind: "refuse", fault: foreignFault(seen, live, differences), differences };
   }
-  return { kind: "write", adopts: true, differences, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+  return {
+    kind: "write",
+    adopts: true,
+    differences,
+    ignored,
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
 }
 
 /** Our own marks are no difference: every adoption adds them. */

@@ -71,7 +71,7 @@ export interface ApplyPolicy {
   readonly validate: boolean;
   /** Differences that are no drift; none where absent. */
   readonly ignore?: readonly IgnoreRule[];
-  /** Whether ignored fields are also left as they are when the object is written for another reason. */
+  /** `false`: ignored fields are written from the manifest when the object is written for another reason. */
   readonly respectIgnored?: boolean;
   /** An object that cannot be changed in place is deleted and made anew: `Force=true`. Never one that others live in. */
   readonly recreate?: boolean;
@@ -183,7 +183,12 @@ export interface RemovalInput {
   readonly objects: "keep" | "prune";
   readonly propagation: ApplyPolicy["propagation"];
   /** Held kinds and approved keys where the tombstone itself is not the approval of everything. */
-  readonly limits?: { readonly kinds: readonly string[]; readonly approved: ReadonlySet<string> };
+  readonly limits?: {
+    readonly kinds: readonly string[];
+    readonly approved: ReadonlySet<string>;
+    /** Every object waits for a person. */
+    readonly all?: boolean;
+  };
 }
 
 /** `done` when nothing of the target is left to do; until then it is called again. */

@@ -1,4 +1,5 @@
 import type { TargetKey } from "@capstan/proto";
+import type { PathFinder } from "../drift/jq.ts";
 import type { Inventory } from "../inventory/model.ts";
 import type { Book } from "./book.ts";
 import type { HookRunner } from "./hook-runner.ts";
@@ -29,6 +30,8 @@ export interface Pass {
   readonly uids: Set<string>;
   /** Wanted objects that must be gone before they can be made again. */
   readonly waiting: Set<string>;
+  /** jq, where a rule about ignored differences needs it. */
+  readonly find: PathFinder | undefined;
   /** Why other tools' claims forbid a take-over, by claim; undefined: they do not. */
   readonly claims: Map<string, Promise<string | undefined>>;
   /** Objects whose correction waits, and the shortest wait in milliseconds. */

@@ -1,7 +1,7 @@
 import { Fault, objectKey } from "@capstan/proto";
 import type { KubeObject, ObjectAddress } from "../inventory/object.ts";
 import type { ServiceAccount } from "./model.ts";
-import { optsOutOfApply, optsOutOfPrune } from "./options.ts";
+import { isExtraneous, optsOutOfApply, optsOutOfPrune } from "./options.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { isOwnedBy, ownerOf } from "./ownership.ts";
 import type { Pass } from "./pass.ts";
@@ -48,13 +48,14 @@ export async function pruneTarget(pass: Pass): Promise<{ readonly dropped: Set<s
     digest: input.digest,
     desired: survey.desired,
     prune: policy.prune && policy.mode !== "Observe",
+    confirm: policy.confirmPrune ?? false,
     allowEmpty: policy.allowEmpty,
     limits: policy.limits,
     approved: policy.approved,
     failures: outcomes.count("failed") + pass.waiting.size,
     now: ports.clock.now(),
   });
-  for (const address of plan.prunable) outcomes.add(address, "prunable", { reason: "pruning is off" });
+  await tellPrunable(pass, plan.prunable);
   for (const { address, reason } of plan.held) outcomes.add(address, "held", { reason });
   const deleting: Deleting = {
     ports,
@@ -78,6 +79,20 @@ export async function pruneTarget(pass: Pass): Promise<{ readonly dropped: Set<s
   };
   await deleteInOrder(deleting, plan.remove);
   return deleting;
+}
+
+/** What would go if pruning were on; not those that say of themselves that they are no difference. */
+async function tellPrunable(
+  { ports, input, outcomes, signal }: Pass,
+  prunable: readonly ObjectAddress[],
+): Promise<void> {
+  await pooled(prunable, ports.concurrency, async (address) => {
+    // One that cannot be looked at is told like the others.
+    const live = await ports.cluster.readMeta(input.policy.account, address, signal).catch(() => undefined);
+    if (live !== undefined && isExtraneous(live))
+      outcomes.add(address, "skipped", { reason: "its compare-options say IgnoreExtraneous" });
+    else outcomes.add(address, "prunable", { reason: "pruning is off" });
+  });
 }
 
 /** Which of the checked objects are wanted no longer and gone by now; nothing is deleted. */

@@ -16,6 +16,8 @@ export interface PruneInput {
   /** Keys that the bundle asks for, whatever became of them. */
   readonly desired: ReadonlySet<string>;
   readonly prune: boolean;
+  /** Every deletion waits for a person. */
+  readonly confirm?: boolean;
   readonly allowEmpty: boolean;
   readonly limits: DeletionLimits;
   readonly approved: ReadonlySet<string>;
@@ -74,7 +76,9 @@ function holdAll(input: PruneInput): string | undefined {
 }
 
 function heldReason(address: ObjectAddress, input: PruneInput, tooMany: string | undefined): string | undefined {
-  if (input.limits.off === true || input.approved.has(objectKey(address))) return undefined;
+  if (input.approved.has(objectKey(address))) return undefined;
+  if (input.confirm === true) return "its application asks for a confirmation (Prune=confirm)";
+  if (input.limits.off === true) return undefined;
   return heldKindReason(address, input.limits.kinds) ?? tooMany;
 }
 

@@ -121,9 +121,17 @@ describeOnKube("apply", (suite) => {
     const { world } = suite;
     const path = "/apis/apps/v1/namespaces/default/deployments/l-web";
     const rule = { group: "apps", kind: "Deployment", namespace: "", name: "", jsonPointers: ["/spec/replicas"] };
-    const bot = { group: "*", kind: "*", namespace: "", name: "", jsonPointers: [], managers: ["image-bot"] };
-    const ignore = [{ ...rule, managers: [] }, bot];
-    const policy = { ...plainPolicy, ignore, respectIgnored: true };
+    const bot = {
+      group: "*",
+      kind: "*",
+      namespace: "",
+      name: "",
+      jsonPointers: [],
+      jqPaths: [],
+      managers: ["image-bot"],
+    };
+    const ignore = [{ ...rule, jqPaths: [], managers: [] }, bot];
+    const policy = { ...plainPolicy, ignore };
     await world.apply("l", [deployment("l-web", "nginx:1", 1)], { policy });
     await world.patch(`${path}?fieldManager=autoscaler`, { spec: { replicas: 7 } });
     await world.patch(`${path}?fieldManager=image-bot`, { metadata: { labels: { app: "bot" } } });
@@ -132,7 +140,7 @@ describeOnKube("apply", (suite) => {
     const changed = await world.apply("l", [deployment("l-web", "nginx:2", 1)], { policy, generation: 3 });
     assert.equal(changed.counts.configured, 1, show(changed));
     assert.equal(replicasOf(await world.get(path)), 7);
-    const written = { ...plainPolicy, ignore };
+    const written = { ...plainPolicy, ignore, respectIgnored: false };
     await world.apply("l", [deployment("l-web", "nginx:3", 1)], { policy: written, generation: 4 });
     assert.equal(replicasOf(await world.get(path)), 1);
   });

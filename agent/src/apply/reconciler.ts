@@ -1,4 +1,5 @@
 import { Fault, type TargetKey } from "@capstan/proto";
+import { loadPathFinder } from "../drift/jq.ts";
 import { settle } from "../inventory/diff.ts";
 import type { Inventory } from "../inventory/model.ts";
 import type { KubeObject } from "../inventory/object.ts";
@@ -55,6 +56,7 @@ async function openPass(ports: ApplyPorts, input: ApplyInput, before: Inventory,
     touched: new Set(),
     uids: new Set(),
     waiting: new Set(),
+    find: input.policy.ignore?.some(({ jqPaths }) => jqPaths.length > 0) === true ? await loadPathFinder() : undefined,
     claims: new Map(),
     damped: new Map(),
   };

@@ -140,6 +140,7 @@ function deletingOf(ports: ApplyPorts, input: RemovalInput, outcomes: Outcomes, 
 function heldKind(input: RemovalInput, address: ObjectAddress): string | undefined {
   const { limits, objects } = input;
   if (limits === undefined || objects === "keep" || limits.approved.has(objectKey(address))) return undefined;
+  if (limits.all === true) return "its application asks for a confirmation (Delete=confirm)";
   return heldKindReason(address, limits.kinds);
 }
 

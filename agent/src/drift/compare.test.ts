@@ -6,7 +6,8 @@ import { corrected, defaultFightPolicy, type Fight, pauseOf } from "./damp.ts";
 import { describeDifferences, differencesLine } from "./describe.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { textHash } from "./hash.ts";
-import { keepIgnored, notIgnored, rulesFor } from "./ignore.ts";
+import { keepIgnored, partIgnored, rulesFor } from "./ignore.ts";
+import { loadPathFinder } from "./jq.ts";
 
 function object(fields: Record<string, unknown>, meta: Partial<KubeMeta> = {}): KubeObject {
   return { apiVersion: "v1", kind: "Thing", metadata: { name: "x", ...meta }, ...fields };
@@ -130,6 +131,7 @@ test("ignores what rules name: a field with all in it, an escaped key, a list's 
     namespace: "",
     name: "",
     jsonPointers,
+    jqPaths: [],
     managers: [],
   });
   const rules = rulesFor(
@@ -141,12 +143,47 @@ test("ignores what rules name: a field with all in it, an escaped key, a list's 
       name: "x",
     },
   );
-  const left = notIgnored(live, compareObjects(live, wanted), rules);
+  const { kept, ignored } = partIgnored(compareObjects(live, wanted), { live, would: wanted, rules, find: undefined });
   assert.deepEqual(
-    left.map((difference) => pathText(difference.path)),
+    kept.map((difference) => pathText(difference.path)),
     ["metadata.labels.z", "spec.list[0]"],
   );
-  assert.deepEqual(keepIgnored(wanted, live, rules)["spec"], { a: { b: 1, c: 2 }, list: [3, 2] });
+  const written = keepIgnored(wanted, live, { ignored, self: "capstan" });
+  assert.deepEqual(written["spec"], { a: { b: 1, c: 2 }, list: [3, 2] });
+});
+
+test("jq paths ignore what they choose, by name in lists that differ in order", async () => {
+  const find = await loadPathFinder();
+  const item = (name: string, image: string) => ({ name, image });
+  const live = object({ spec: { list: [item("a", "1"), item("injected", "9"), item("b", "1")], kept: 1, gone: 1 } });
+  const wanted = object({ spec: { list: [item("a", "2"), item("b", "2")], kept: 2 } });
+  const rule = (...jqPaths: string[]) => ({
+    ...{ group: "", kind: "Thing", namespace: "", name: "", jsonPointers: [], managers: [] },
+    jqPaths,
+  });
+  const rules = [
+    rule('.spec.list[] | select(.name == "b" or .name == "injected")', ".spec.gone"),
+    rule(".spec.none[].x"),
+  ];
+  const { kept, ignored } = partIgnored(compareObjects(live, wanted), { live, would: wanted, rules, find });
+  assert.deepEqual(kept.map(({ path }) => pathText(path)).sort(), ["spec.kept", "spec.list[name=a].image"]);
+  const written = keepIgnored(wanted, live, { ignored, self: "capstan" })["spec"];
+  assert.deepEqual(written, { list: [item("a", "2"), item("b", "1"), item("injected", "9")], kept: 2, gone: 1 });
+  assert.deepEqual(find("[repeat(.)]", live), [], "what might not end is not run");
+});
+
+test("an ignored field that another manager applies is not written", () => {
+  const entry = { manager: "scaler", operation: "Apply", fieldsV1: { "f:spec": { "f:replicas": {} } } };
+  const live = object({ spec: { replicas: 7, image: "1" } }, { managedFields: [entry] });
+  const wanted = object({ spec: { replicas: 1, image: "2" } });
+  const rule = { group: "", kind: "Thing", namespace: "", name: "", jqPaths: [], managers: ["scaler"] };
+  const rules = [{ ...rule, jsonPointers: [] }];
+  const { kept, ignored } = partIgnored(compareObjects(live, wanted), { live, would: wanted, rules, find: undefined });
+  assert.deepEqual(
+    kept.map(({ path }) => pathText(path)),
+    ["spec.image"],
+  );
+  assert.deepEqual(keepIgnored(wanted, live, { ignored, self: "capstan" })["spec"], { image: "2" });
 });
 
 test("masks what Secrets hold, and kubectl's copy of any object", () => {

@@ -1,7 +1,8 @@
 import type { ObjectRef } from "@capstan/proto";
 import type { KubeObject } from "../inventory/object.ts";
 import { isMap, type RawDifference, type Step } from "./compare.ts";
-import { ownedBy } from "./owners.ts";
+import type { PathFinder } from "./jq.ts";
+import { appliedByOther, ownedBy } from "./owners.ts";
 
 /** Fields of some objects whose differences are no drift: Argo CD's `ignoreDifferences`. */
 export interface IgnoreRule {
@@ -15,6 +16,8 @@ export interface IgnoreRule {
   readonly name: string;
   /** RFC 6901; a field and all that is in it. */
   readonly jsonPointers: readonly string[];
+  /** jq paths, within `jqProblem`; a field and all that is in it. */
+  readonly jqPaths: readonly string[];
   /** Fields that one of these field managers owns in the live object. */
   readonly managers: readonly string[];
 }
@@ -30,29 +33,46 @@ export function rulesFor(rules: readonly IgnoreRule[], ref: ObjectRef): readonly
   );
 }
 
-/** The differences that no rule ignores. `rules` are the object's own (`rulesFor`). */
-export function notIgnored(
-  live: KubeObject,
+/** What ignoring is decided from. `rules` are the object's own (`rulesFor`). */
+export interface Ignoring {
+  readonly live: KubeObject;
+  readonly would: KubeObject;
+  readonly rules: readonly IgnoreRule[];
+  /** Needed where a rule has jq paths. */
+  readonly find: PathFinder | undefined;
+}
+
+/** Differences, parted into those that count and those that a rule ignores. */
+export function partIgnored(
   differences: readonly RawDifference[],
-  rules: readonly IgnoreRule[],
-): readonly RawDifference[] {
-  if (rules.length === 0) return differences;
+  { live, would, rules, find }: Ignoring,
+): { readonly kept: readonly RawDifference[]; readonly ignored: readonly RawDifference[] } {
+  if (rules.length === 0 || differences.length === 0) return { kept: differences, ignored: [] };
   const pointers = rules.flatMap((rule) => rule.jsonPointers.map(parsePointer));
+  const expressions = rules.flatMap(({ jqPaths }) => jqPaths);
+  const places = expressions.flatMap((one) => [...(find?.(one, live) ?? []), ...(find?.(one, would) ?? [])]);
+  const all = [...pointers, ...places.map((place) => place.map(String))];
   const managers = new Set(rules.flatMap((rule) => rule.managers));
-  return differences.filter(({ path }) => {
-    if (pointers.some((pointer) => covers(pointer, path))) return false;
-    return managers.size === 0 || !ownedBy(live, path, managers);
-  });
+  const isIgnored = ({ path }: RawDifference) =>
+    all.some((pointer) => covers(pointer, path)) || (managers.size > 0 && ownedBy(live, path, managers));
+  return {
+    kept: differences.filter((difference) => !isIgnored(difference)),
+    ignored: differences.filter(isIgnored),
+  };
 }
 
 /**
- * The manifest with the live value at every ignored pointer that both have, so that writing it leaves these fields as they
- * are (`RespectIgnoreDifferences=true`).
+ * The manifest as it is written where some of its fields are ignored: with the live value where we keep the field, without
+ * the field where another manager applies it, or where nobody has it.
  */
-export function keepIgnored(wanted: KubeObject, live: KubeObject, rules: readonly IgnoreRule[]): KubeObject {
+export function keepIgnored(
+  wanted: KubeObject,
+  live: KubeObject,
+  { ignored, self }: { readonly ignored: readonly RawDifference[]; readonly self: string },
+): KubeObject {
   let kept: unknown = wanted;
-  for (const rule of rules) {
-    for (const pointer of rule.jsonPointers) kept = copyAt(kept, live, parsePointer(pointer));
+  for (const { path, live: value } of ignored) {
+    kept = setAt(kept, path, appliedByOther(live, path, self) ? undefined : value);
   }
   return kept as KubeObject;
 }
@@ -71,12 +91,21 @@ function covers(pointer: readonly string[], path: readonly Step[]): boolean {
   });
 }
 
-function copyAt(wanted: unknown, live: unknown, pointer: readonly string[]): unknown {
-  const [token, ...rest] = pointer;
-  if (token === undefined) return live === undefined ? wanted : live;
-  if (Array.isArray(wanted) && Array.isArray(live)) {
-    return wanted.map((item: unknown, at) => (String(at) === token ? copyAt(item, live[at], rest) : item));
+/** A copy with another value at a path; `undefined` takes the field away. Items are found by name, as lists may differ. */
+function setAt(holder: unknown, path: readonly Step[], value: unknown): unknown {
+  const [step, ...rest] = path;
+  if (step === undefined) return value;
+  if (typeof step === "string") {
+    if (holder !== undefined && !isMap(holder)) return holder;
+    const { [step]: below, ...others } = holder ?? {};
+    if (below === undefined && value === undefined) return holder;
+    const next = setAt(below, rest, value);
+    return next === undefined ? others : { ...others, [step]: next };
   }
-  if (!isMap(wanted) || !isMap(live) || wanted[token] === undefined) return wanted;
-  return { ...wanted, [token]: copyAt(wanted[token], live[token], rest) };
+  if (!Array.isArray(holder)) return holder;
+  const name = step.match?.startsWith("name=") === true ? step.match.slice("name=".length) : undefined;
+  const at = name === undefined ? step.index : holder.findIndex((item) => isMap(item) && item["name"] === name);
+  if (at < 0 || at >= holder.length) return rest.length === 0 && value !== undefined ? [...holder, value] : holder;
+  const next = setAt(holder[at], rest, value);
+  return next === undefined ? holder.filter((_, index) => index !== at) : holder.with(at, next);
 }

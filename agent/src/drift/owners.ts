@@ -27,6 +27,18 @@ export function ownedBy(live: KubeObject, path: readonly Step[], managers: Reado
   );
 }
 
+/** Whether another manager than `self` applies (server-side) the live field at a path, or a parent of it as a whole. */
+export function appliedByOther(live: KubeObject, path: readonly Step[], self: string): boolean {
+  return (live.metadata.managedFields ?? []).some(
+    ({ manager, operation, subresource, fieldsV1 }) =>
+      manager !== self &&
+      operation === "Apply" &&
+      (subresource ?? "") === "" &&
+      fieldsV1 !== undefined &&
+      owns(fieldsV1, live, path),
+  );
+}
+
 function newer(entry: ManagedFieldsEntry, best: ManagedFieldsEntry, self: string): boolean {
   if ((entry.manager === self) !== (best.manager === self)) return best.manager === self;
   return (entry.time ?? "") > (best.time ?? "");

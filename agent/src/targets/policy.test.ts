@@ -10,7 +10,7 @@ import {
   Removal,
   TombstoneSchema,
 } from "@capstan/proto/desired";
-import { accountOf, modeOf, pointerOfJq, policyOf, removalOf } from "./policy.ts";
+import { accountOf, modeOf, policyOf, removalOf } from "./policy.ts";
 
 const target = (policy: MessageInitShape<typeof ApplyPolicySchema>): DesiredTarget =>
   create(DesiredTargetSchema, { serviceAccount: "ns/deployer", policy: create(ApplyPolicySchema, policy) });
@@ -22,16 +22,47 @@ describe("a target's policy", () => {
     assert.equal(policy({ selfHeal: true, automated: true }).selfHeal, true);
   });
 
-  it("knows plain jq paths as pointers, and leaves drift alone where it does not understand one", () => {
-    assert.equal(pointerOfJq(".spec.replicas"), "/spec/replicas");
-    assert.equal(pointerOfJq('.metadata.annotations["a/b~c"]'), "/metadata/annotations/a~1b~0c");
-    assert.equal(pointerOfJq(".spec.containers[0].image"), "/spec/containers/0/image");
-    assert.equal(pointerOfJq('.spec.containers[] | select(.name == "x")'), undefined);
-    assert.equal(pointerOfJq(""), undefined);
+  it("takes jq paths, and leaves drift alone where it does not understand one", () => {
     const rule = (path: string) => ({ kind: "*", jqPathExpressions: [path] });
     const heals = { automated: true, selfHeal: true };
     assert.equal(policy({ ...heals, ignoreDifferences: [rule(".spec.x")] }).selfHeal, true);
+    const known = policy({ ...heals, ignoreDifferences: [rule('.spec.list[] | select(.name == "x")')] });
+    assert.equal(known.selfHeal, true);
+    assert.deepEqual(known.ignore?.[0]?.jqPaths, ['.spec.list[] | select(.name == "x")']);
     assert.equal(policy({ ...heals, ignoreDifferences: [rule(".a | keys")] }).selfHeal, false);
+  });
+
+  it("honours the sync options of a whole application", () => {
+    const options = (...syncOptions: string[]) => policy({ automated: true, prune: true, syncOptions });
+    assert.equal(options().prune, true);
+    assert.equal(options("Prune=false").prune, false);
+    assert.equal(options("Prune=confirm").confirmPrune, true);
+    assert.equal(options("PrunePropagationPolicy=orphan").propagation, "orphan");
+    assert.equal(options("Force=true").recreate, true);
+    assert.equal(options("Replace=true").replace, true);
+    assert.equal(options("Validate=false").validate, false);
+    assert.equal(options().respectIgnored, true);
+    assert.equal(options("RespectIgnoreDifferences=false").respectIgnored, false);
+    const retry = { limit: 2, duration: { seconds: 1n }, factor: 3, maxDuration: { seconds: 9n } };
+    assert.deepEqual(policy({ retry }).hookRetry, { limit: 2, firstMs: 1000, factor: 3, longestMs: 9000 });
+  });
+
+  it("leaves as its application's sync options say", () => {
+    const removal = (syncOptions: string[], approvedBy = "") =>
+      removalOf(
+        create(TombstoneSchema, {
+          namespace: "n",
+          name: "x",
+          removal: Removal.PRUNE,
+          serviceAccount: "n/d",
+          syncOptions,
+          approvedBy,
+        }),
+      );
+    assert.equal(removal(["Delete=false"]).objects, "keep");
+    assert.equal(removal(["PrunePropagationPolicy=foreground"]).propagation, "foreground");
+    assert.equal(removal(["Delete=confirm"]).limits?.all, true);
+    assert.equal(removal(["Delete=confirm"], "ann").limits, undefined);
   });
 
   it("turns the guard's kinds into keys, and off into no limit", () => {
@@ -63,7 +94,7 @@ describe("a target's policy", () => {
     const limits = (removal: Removal, approvedBy: string) =>
       removalOf(create(TombstoneSchema, { namespace: "n", name: "x", removal, approvedBy, serviceAccount: "n/d" }))
         .limits;
-    assert.deepEqual(limits(Removal.PRUNE, ""), { kinds: [], approved: new Set() });
+    assert.deepEqual(limits(Removal.PRUNE, ""), { kinds: [], approved: new Set(), all: false });
     assert.equal(limits(Removal.PRUNE, "ann"), undefined);
     assert.equal(limits(Removal.KEEP, ""), undefined);
   });

@@ -1,5 +1,5 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { Fault, type TargetKey, targetKey } from "@capstan/proto";
+import { Fault, jqProblem, type TargetKey, targetKey } from "@capstan/proto";
 import {
   type DeletionGuard,
   type DesiredTarget,
@@ -60,7 +60,7 @@ export function policyOf(target: DesiredTarget, clusterMode: WireMode): ApplyPol
   const ignored = ignoreRules(policy?.ignoreDifferences ?? []);
   return {
     mode: modeOf(target.mode, clusterMode),
-    prune: policy?.prune ?? false,
+    prune: (policy?.prune ?? false) && !options.has("Prune=false"),
     // Argo CD heals by itself only what it syncs by itself.
     selfHeal: (policy?.automated ?? false) && (policy?.selfHeal ?? false) && ignored !== undefined,
     onError: policy?.failurePolicy === FailurePolicy.ATOMIC ? "atomic" : "continue",
@@ -71,7 +71,10 @@ export function policyOf(target: DesiredTarget, clusterMode: WireMode): ApplyPol
     propagation: propagationOf(options),
     validate: !options.has("Validate=false"),
     ignore: ignored ?? [],
-    respectIgnored: options.has("RespectIgnoreDifferences=true"),
+    respectIgnored: !options.has("RespectIgnoreDifferences=false"),
+    recreate: options.has("Force=true"),
+    replace: options.has("Replace=true"),
+    confirmPrune: options.has("Prune=confirm"),
     limits: limitsOf(policy?.deletionGuard),
     ...(policy?.retry === undefined ? {} : { hookRetry: hookRetryOf(policy.retry) }),
     approved: new Set(),
@@ -79,33 +82,15 @@ export function policyOf(target: DesiredTarget, clusterMode: WireMode): ApplyPol
 }
 
 /**
- * The differences that are no drift. jq paths are understood where they are plain field paths; undefined where one is not:
- * then drift is shown and left alone, as what the path shields must not be overwritten.
+ * The differences that are no drift; undefined where a jq expression is not understood: then drift is shown and left alone,
+ * as what it shields must not be overwritten.
  */
 function ignoreRules(differences: readonly IgnoreDifference[]): IgnoreRule[] | undefined {
-  const rules: IgnoreRule[] = [];
-  for (const { group, kind, namespace, name, jsonPointers, jqPathExpressions, managedFieldsManagers } of differences) {
-    const pointers = jqPathExpressions.map(pointerOfJq);
-    if (pointers.includes(undefined)) return undefined;
-    const all = [...jsonPointers, ...pointers.filter((pointer) => pointer !== undefined)];
-    rules.push({ group, kind, namespace, name, jsonPointers: all, managers: managedFieldsManagers });
-  }
-  return rules;
-}
-
-/** `.spec.containers[0]["a/b"]` as `/spec/containers/0/a~1b`; undefined for any other jq. */
-export function pointerOfJq(path: string): string | undefined {
-  const step = /\.([A-Za-z_][A-Za-z0-9_]*)|\.?\[([0-9]+)\]|\.?\["([^"\\]+)"\]/y;
-  const names: string[] = [];
-  for (let at = 0; at < path.length; at = step.lastIndex) {
-    step.lastIndex = at;
-    const match = step.exec(path);
-    if (match === null) return undefined;
-    names.push(match[1] ?? match[2] ?? match[3] ?? "");
-  }
-  return names.length === 0
-    ? undefined
-    : names.map((name) => `/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+  if (differences.some((one) => one.jqPathExpressions.some((text) => jqProblem(text) !== undefined))) return undefined;
+  return differences.map(({ group, kind, namespace, name, jsonPointers, ...more }) => {
+    const { jqPathExpressions: jqPaths, managedFieldsManagers: managers } = more;
+    return { group, kind, namespace, name, jsonPointers, jqPaths, managers };
+  });
 }
 
 /** Retries of a failed hook are those of the sync. */
@@ -135,17 +120,18 @@ function guardedKind(text: string): string {
 
 /**
  * How a target leaves, from its tombstone. Anything but an explicit prune keeps its objects; a prune that nobody approved
- * leaves those of protected kinds, whatever the hub thought.
+ * leaves those of protected kinds, and all where the application asks for a confirmation, whatever the hub thought.
  */
 export function removalOf(tombstone: Tombstone): RemovalInput {
-  const objects = tombstone.removal === Removal.PRUNE ? "prune" : "keep";
+  const options = new Set(tombstone.syncOptions);
+  const objects = tombstone.removal === Removal.PRUNE && !options.has("Delete=false") ? "prune" : "keep";
   const guarded = objects === "prune" && tombstone.approvedBy === "";
   return {
     target: keyOf(tombstone),
     account: accountOf(tombstone.serviceAccount),
     objects,
-    propagation: "background",
-    ...(guarded ? { limits: { kinds: [], approved: new Set() } } : {}),
+    propagation: propagationOf(options),
+    ...(guarded ? { limits: { kinds: [], approved: new Set(), all: options.has("Delete=confirm") } } : {}),
   };
 }
 

@@ -183,7 +183,9 @@ export class Targets {
     const approved = new Set(work.operation === undefined ? [] : target.operation?.approvedPrune);
     // Hooks run once a generation, and once for each operation; not for some objects alone, as in Argo CD.
     const run = { run: `${target.generation}${work.operation === undefined ? "" : `.${work.operation}`}` };
-    const input = { ...plain, policy: { ...plain.policy, approved }, digest, again: work.again, ...run };
+    const force = work.operation !== undefined && target.operation?.force === true;
+    const recreate = plain.policy.recreate === true || force;
+    const input = { ...plain, policy: { ...plain.policy, approved, recreate }, digest, again: work.again, ...run };
     const result = await this.#pass(live, work.only === undefined ? input : { ...input, only: work.only }, signal);
     if (work.operation !== undefined && result.phase !== "Failed" && result.phase !== "Pending") {
       await memories.set(key, { ...memories.get(key), operation: work.operation });

@@ -97,6 +97,7 @@ function put(draft: Draft, key: TargetKey, change: Change): boolean {
         reason: change.reason,
         approvedBy: change.approvedBy,
         serviceAccount: before.serviceAccount,
+        syncOptions: [...(before.policy?.syncOptions ?? [])],
       }),
     );
     return true;
@@ -140,6 +141,15 @@ function adjust(draft: Draft, key: TargetKey, fields: DesiredTarget): void {
   draft.targets.set(key, next);
 }
 
+/** Sync options of a whole application that keep something from being deleted. */
+const protecting = new Set([
+  "Prune=false",
+  "Prune=confirm",
+  "Delete=false",
+  "Delete=confirm",
+  "PrunePropagationPolicy=orphan",
+]);
+
 /** An agent that lacks one of these must hold: only what is really used is asked for. */
 function requiredFeatures(targets: readonly DesiredTarget[], tombstones: number): string[] {
   const required = ["bundles"];
@@ -148,6 +158,8 @@ function requiredFeatures(targets: readonly DesiredTarget[], tombstones: number)
   if (targets.some((t) => t.windows.length > 0)) required.push("windows");
   if (targets.some((t) => t.mayRollBackLocally)) required.push("local-rollback");
   if (targets.some((t) => t.operation !== undefined)) required.push("operations");
+  if (targets.some((t) => t.policy?.syncOptions.some((option) => protecting.has(option))))
+    required.push("keep-options");
   return required;
 }
 

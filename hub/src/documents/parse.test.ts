@@ -92,7 +92,9 @@ spec:
     metadata: {name: "{{ .a }}"}
     spec:
       project: default
-      source: {repoURL: "{{ .r }}"}
+      source:
+        repoURL: "{{ .r }}"
+        plugin: {name: own}
       destination: {}
       syncPolicy:
         syncOptions:
@@ -105,12 +107,7 @@ spec:
   assert.deepEqual(asApplicationSet(document).spec.generators, [{ list: { elements: [{ a: 1 }] } }]);
   assert.deepEqual(
     warnings.map((warning) => [warning.where.line, warning.message]),
-    [
-      [
-        16,
-        "sync option Prune=false is not supported yet: objects that left the source must stay; its targets are refused",
-      ],
-    ],
+    [[13, "spec.template.spec.source.plugin is not supported yet: nothing could be rendered; its targets are refused"]],
   );
 });
 
@@ -137,15 +134,18 @@ test("what protects is refused, what is harmless is only told", () => {
     project: "p",
     destination: {},
     info: [{ name: "a", value: "b" }],
-    ignoreDifferences: [{ kind: "Deployment", jqPathExpressions: [".spec.x", ".spec.list[] | select(.a)"] }],
-    syncPolicy: { syncOptions: ["CreateNamespace=true", "Delete=false", "Replace=true"] },
+    ignoreDifferences: [
+      { kind: "Deployment", jqPathExpressions: [".spec.x", ".spec.list[] | select(.a)", "[repeat(.)]"] },
+    ],
+    syncPolicy: { syncOptions: ["CreateNamespace=true", "Delete=false", "Replace=true", "Nobody=knows"] },
   };
   const { refused, warned } = unsupported(spec);
-  assert.equal(refused.length, 1);
-  assert.match(refused.join(), /Delete=false/);
+  assert.deepEqual(refused, []);
+  const unrendered = { ...spec, source: { repoURL: "r", plugin: { name: "own" } } };
+  assert.match(unsupported(unrendered).refused.join(), /plugin/);
   assert.deepEqual(warned, [
-    "spec.ignoreDifferences[0].jqPathExpressions: .spec.list[] | select(.a) is kept but has no effect yet",
-    "spec.syncPolicy.syncOptions Replace=true is kept but has no effect yet",
+    "spec.ignoreDifferences.0.jqPathExpressions.2 is not understood (it uses repeat): drift of the target is shown and left alone",
+    "spec.syncPolicy.syncOptions Nobody=knows is kept but has no effect yet",
     "spec.info is kept but has no effect yet",
   ]);
 });

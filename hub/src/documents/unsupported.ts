@@ -1,3 +1,4 @@
+import { jqProblem } from "@capstan/proto";
 import type { FieldPath } from "./decode.ts";
 import type { ApplicationSource, ApplicationSpec, AppProjectSpec } from "./model.ts";
 
@@ -28,39 +29,39 @@ function split(findings: readonly Finding[]): { readonly refused: string[]; read
   return { refused: of("refused").map(({ text }) => text), warned: of("warned").map(({ text }) => text) };
 }
 
-// An option that is in neither list is unknown to Argo CD as well and has no effect there.
+// An option that is not listed is unknown to Argo CD as well and has no effect there.
 const honouredOptions = new Set([
   "CreateNamespace=true",
   "CreateNamespace=false",
   "ServerSideApply=true",
+  "Prune=true",
+  "Prune=false",
+  "Prune=confirm",
   "PruneLast=true",
   "PruneLast=false",
+  "PrunePropagationPolicy=foreground",
+  "PrunePropagationPolicy=background",
+  "PrunePropagationPolicy=orphan",
+  "Delete=true",
+  "Delete=false",
+  "Delete=confirm",
   "ApplyOutOfSyncOnly=true",
   "ApplyOutOfSyncOnly=false",
   "Validate=true",
-  "Prune=true",
-  "Delete=true",
+  "Validate=false",
+  "Replace=true",
   "Replace=false",
+  "Force=true",
   "Force=false",
-  "PrunePropagationPolicy=foreground",
-  "PrunePropagationPolicy=background",
   "SkipDryRunOnMissingResource=true",
   "SkipDryRunOnMissingResource=false",
+  "ClientSideApplyMigration=true",
+  "ClientSideApplyMigration=false",
   "FailOnSharedResource=true",
   "FailOnSharedResource=false",
   "RespectIgnoreDifferences=true",
   "RespectIgnoreDifferences=false",
 ]);
-const protectingOptions = new Map([
-  ["Prune=false", "objects that left the source must stay"],
-  ["Prune=confirm", "pruning must wait for a person"],
-  ["Delete=false", "objects must stay when the target goes"],
-  ["Delete=confirm", "deleting must wait for a person"],
-  ["PrunePropagationPolicy=orphan", "dependents must stay"],
-]);
-
-/** What the agent reads of jq: a path of fields. Drift under any other expression is shown and left alone. */
-const plainPath = /^(\.[A-Za-z_][A-Za-z0-9_-]*|\["[^"]+"\]|\[\d+\]|\."[^"]+")+$/;
 
 function refused(path: FieldPath, text: string): Finding {
   return { path, verdict: "refused", text };
@@ -82,9 +83,11 @@ export function applicationFindings(spec: ApplicationSpec): readonly Finding[] {
   });
   spec.ignoreDifferences?.forEach((difference, index) => {
     difference.jqPathExpressions?.forEach((expression, at) => {
-      if (plainPath.test(expression)) return;
+      const problem = jqProblem(expression);
+      if (problem === undefined) return;
       const path = ["ignoreDifferences", index, "jqPathExpressions", at];
-      findings.push(warned(path, `ignoreDifferences[${index}].jqPathExpressions: ${expression}`));
+      const text = `spec.${path.join(".")} is not understood (${problem}): drift of the target is shown and left alone`;
+      findings.push({ path, verdict: "warned", text });
     });
   });
   findings.push(...policyFindings(spec));
@@ -98,9 +101,7 @@ function policyFindings(spec: ApplicationSpec): readonly Finding[] {
   const policy = spec.syncPolicy;
   policy?.syncOptions?.forEach((option, index) => {
     const path = ["syncPolicy", "syncOptions", index];
-    const why = protectingOptions.get(option);
-    if (why !== undefined) findings.push(refused(path, `sync option ${option} is not supported yet: ${why}`));
-    else if (!honouredOptions.has(option)) findings.push(warned(path, `syncPolicy.syncOptions ${option}`));
+    if (!honouredOptions.has(option)) findings.push(warned(path, `syncPolicy.syncOptions ${option}`));
   });
   return findings;
 }

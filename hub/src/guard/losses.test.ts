@@ -35,6 +35,7 @@ function asking(
   const losses = new Losses({
     clock,
     bundleOf: () => bundle,
+    confirms: (_, target) => target.endsWith("-asks"),
     read: async () => {
       const answer = answers.shift() ?? assert.fail("read too often");
       if (answer === "broken") throw new Error("no connection");
@@ -43,7 +44,7 @@ function asking(
     },
     onRead: () => told(),
   });
-  const reason = () => losses.reason(cluster, web);
+  const reason = (target: string = web) => losses.reason(cluster, target as typeof web);
   const read = () => new Promise<void>((resolve) => (told = resolve));
   return { clock, reason, read };
 }
@@ -59,6 +60,7 @@ test("a removal is held until its bundle was read, and then by what is in it", a
   const known = claim.read();
   claim.reason();
   await known;
+  assert.match(claim.reason("ns/it-asks") ?? "", /Delete=confirm/);
   assert.equal(claim.reason(), "objects of protected kinds (Namespace, PersistentVolumeClaim) would be deleted");
 });
 
@@ -82,6 +84,7 @@ test("where objects stay, nothing is read", () => {
   const losses = new Losses({
     clock,
     bundleOf: () => undefined,
+    confirms: () => true,
     read: () => assert.fail("read"),
     onRead: () => assert.fail("told"),
   });

@@ -6,6 +6,8 @@ export interface LossesOptions {
   readonly clock: Clock;
   /** Undefined: its objects stay, or it stands nowhere. */
   bundleOf(cluster: ClusterId, target: TargetKey): Digest | undefined;
+  /** Whether the target's application asks for a person's word before it goes (`Delete=confirm`). */
+  confirms(cluster: ClusterId, target: TargetKey): boolean;
   /** The plain bundle, an object a line; undefined: no longer stored. */
   read(bundle: Digest): Promise<Uint8Array | undefined>;
   /** Told when a bundle that was asked about is known now. */
@@ -37,6 +39,7 @@ export class Losses {
   reason(cluster: ClusterId, target: TargetKey): string | undefined {
     const bundle = this.#options.bundleOf(cluster, target);
     if (bundle === undefined) return undefined;
+    if (this.#options.confirms(cluster, target)) return "its sync options ask for a confirmation (Delete=confirm)";
     const kinds = this.#kinds.get(bundle);
     if (kinds === undefined) {
       this.#ask(bundle);

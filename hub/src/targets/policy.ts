@@ -84,6 +84,7 @@ const protectedKinds = [
 
 /** Whether removing the application deletes its objects. */
 export function prunesOnRemoval(application: Application): boolean {
+  if (application.spec.syncPolicy?.syncOptions?.includes("Delete=false") === true) return false;
   return application.metadata.finalizers.some((finalizer) => resourcesFinalizers.includes(finalizer));
 }
 

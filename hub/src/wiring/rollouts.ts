@@ -15,6 +15,10 @@ export function makeGuard(at: Wiring): GuardKeeper {
       const content = at.rooms.distribution.standing.content(cluster, target);
       return content?.target.policy?.keepObjectsOnRemoval === false ? content.bundle.digest : undefined;
     },
+    confirms: (cluster, target) => {
+      const content = at.rooms.distribution.standing.content(cluster, target);
+      return content?.target.policy?.syncOptions.includes("Delete=confirm") === true;
+    },
     read: (bundle) => at.ports.vault.read(bundle, new AbortController().signal),
     onRead: () => at.rooms.guard.reconsider(),
   });

@@ -7,7 +7,15 @@ export const protocol = { current: 1, oldest: 1 } as const;
  * Features that a desired state may require. A new field that an older agent must not ignore comes with a new feature,
  * named in `DesiredState.required_features` whenever that field is used.
  */
-export const features = ["bundles", "tombstones", "modes", "windows", "local-rollback", "operations"] as const;
+export const features = [
+  "bundles",
+  "tombstones",
+  "modes",
+  "windows",
+  "local-rollback",
+  "operations",
+  "keep-options",
+] as const;
 export type Feature = (typeof features)[number];
 
 /** What a side says that it speaks. */
