@@ -62,6 +62,7 @@ test("docs/operations.md explains every key of the hub's config", async () => {
     "nats",
     "roots",
     "sources",
+    "generators",
     "render",
     "defaults",
     "lease",

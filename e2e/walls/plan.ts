@@ -43,6 +43,7 @@ export const houses: Readonly<Record<string, House>> = {
       // Data runs from here up to distribution; reports come back by `status`, which stands below `rollout` so that the
       // way back is no import upward.
       sources: 3,
+      listings: 3,
       status: 3,
       targets: 3,
       generators: 4,
@@ -74,6 +75,7 @@ export const houses: Readonly<Record<string, House>> = {
         "clusters",
         "projects",
         "sources",
+        "listings",
         "targets",
         "generators",
         "render",

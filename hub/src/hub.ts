@@ -11,6 +11,7 @@ import type { IdentityDesk } from "./identity/desk.ts";
 import type { Keyring } from "./identity/keyring.ts";
 import type { PeerIdentity } from "./identity/port.ts";
 import type { Term } from "./leader/model.ts";
+import type { ListingsReconciler } from "./listings/reconciler.ts";
 import type { ReleasesReconciler } from "./releases/reconciler.ts";
 import { splitLane } from "./rollout/facts.ts";
 import type { LaneKey } from "./rollout/model.ts";
@@ -22,6 +23,7 @@ import { makeCollect } from "./wiring/collect.ts";
 import { makeDistribution } from "./wiring/distribution.ts";
 import { makeDocuments } from "./wiring/documents.ts";
 import { makeClusters, makeDesk, makeKeyring, makeStatus } from "./wiring/identity.ts";
+import { makeListings } from "./wiring/listings.ts";
 import type { HubPorts } from "./wiring/ports.ts";
 import { makeReleases } from "./wiring/releases.ts";
 import { makeGuard, makeRollouts } from "./wiring/rollouts.ts";
@@ -33,6 +35,7 @@ export class Hub implements Rooms {
   readonly ports: HubPorts;
   readonly clusters: ClustersReconciler;
   readonly documents: DocumentsReconciler;
+  readonly listings: ListingsReconciler;
   readonly releases: ReleasesReconciler;
   readonly rollouts: RolloutReconciler;
   readonly distribution: DistributionReconciler;
@@ -63,6 +66,7 @@ export class Hub implements Rooms {
     this.distribution = makeDistribution(at);
     this.guard = makeGuard(at);
     this.rollouts = makeRollouts(at);
+    this.listings = makeListings(at);
     this.releases = makeReleases(at);
     this.documents = makeDocuments(at);
     this.sessions = makeSessions(at);
@@ -133,6 +137,7 @@ export class Hub implements Rooms {
     this.releases.everythingChanged(() => this.#owners());
     const loops = [
       this.documents.run(signal),
+      this.listings.start(signal),
       this.releases.run(signal),
       this.rollouts.run(signal),
       this.distribution.run(signal),
@@ -251,6 +256,7 @@ export class Hub implements Rooms {
       this.#touch();
       for (const cluster of clusters) this.rollouts.clusterChanged(cluster);
     });
+    this.listings.onChange((key) => this.releases.answerChanged(key));
     this.ports.sources.onChange(({ key }) => {
       this.documents.repositoryChanged((url) => parseRepository(url).key === key);
       this.releases.repositoryChanged(key);

@@ -8,6 +8,8 @@ import { generate } from "./generators/generate.ts";
 import { Hub } from "./hub.ts";
 import type { Term } from "./leader/model.ts";
 import { LeaseKeeper } from "./leader/reconciler.ts";
+import { apiClient } from "./platform/api/client.ts";
+import { appSigner } from "./platform/api/github-app.ts";
 import { cliPorts } from "./platform/cli/ports.ts";
 import { type HubAuthority, loadAuthority } from "./platform/crypto/authority.ts";
 import { randomId, sha256Hex, tokenCrypto } from "./platform/crypto/digests.ts";
@@ -125,6 +127,7 @@ function makeHub(world: World): { readonly hub: Hub; readonly keeper: LeaseKeepe
     config,
     sources,
     roots: rootReader(sources),
+    servers: { client: apiClient, secrets: world.secrets, signer: appSigner },
     generate: (input) => generate(engine, input),
     renderer,
     crypto: desiredCrypto(signer, sealing),
@@ -191,7 +194,7 @@ async function listen(world: World, hub: Hub, opened: AsyncDisposableStack) {
     {
       ready: () => hub.term !== undefined && store.connected(),
       metrics: () => services.metrics(),
-      webhook: (headers, body) => heard({ headers, body }, { config, secrets, sources }),
+      webhook: (headers, body) => heard({ headers, body }, { config, secrets, sources, hub }),
     },
   );
   opened.defer(() => http.stop());
@@ -221,13 +224,19 @@ function healthOf(hub: Hub, { described }: Services): Served {
 }
 
 /** A push of a Git host: once its signature holds, its repositories are fetched; nothing else of it is believed. */
-async function heard(request: WebhookRequest, at: Pick<World, "config" | "secrets" | "sources">): Promise<void> {
+async function heard(
+  request: WebhookRequest,
+  at: Pick<World, "config" | "secrets" | "sources"> & { readonly hub: Hub },
+): Promise<void> {
   const reference = at.config.sources.webhookSecret;
   if (reference === undefined) {
     throw new Fault("bad-config", { message: "the webhook is closed: sources.webhookSecret is not set." });
   }
   const hint = readPush(request, await at.secrets.read(reference), webhookCrypto);
-  for (const url of hint?.repositoryURLs ?? []) at.sources.refresh(url);
+  for (const url of hint?.repositoryURLs ?? []) {
+    at.sources.refresh(url);
+    at.hub.listings.hint(url);
+  }
 }
 
 /** Runs loops until all have ended; where one fails, the others are stopped, and it is thrown when they have ended. */

@@ -32,6 +32,8 @@ const kindNames: Readonly<Record<string, DocumentKind>> = {
   appproject: "AppProject",
   project: "AppProject",
   cluster: "Cluster",
+  configmap: "ConfigMap",
+  cm: "ConfigMap",
 };
 
 /** The calls about documents. */
@@ -115,7 +117,7 @@ function kindOf(text: string): DocumentKind {
   const kind = kindNames[text.toLowerCase().replace(/s$/, "")];
   if (kind !== undefined) return kind;
   throw new Fault("bad-input", {
-    message: `expected a kind of ApplicationSet, Application, AppProject, Cluster, found ${JSON.stringify(text)}.`,
+    message: `expected a kind of ApplicationSet, Application, AppProject, Cluster, ConfigMap, found ${JSON.stringify(text)}.`,
   });
 }
 
@@ -150,6 +152,7 @@ function leavingWith({ kind, metadata }: Document, seen: Seen) {
 
 function effectOf({ kind }: Document, leaving: ReturnType<typeof leavingWith>): string {
   if (kind === "Cluster") return "what the cluster runs stays; what the CLI set of it holds again";
+  if (kind === "ConfigMap") return "generators that read it fail, and what they made stays";
   if (kind === "AppProject") return "targets of this project keep what they hold and get nothing new";
   const deleted = leaving.filter(({ desired }) => desired?.policy?.keepObjectsOnRemoval === false).length;
   const kept = leaving.length - deleted;

@@ -32,6 +32,9 @@ const kinds: Readonly<Record<string, string>> = {
   projects: "AppProject",
   cluster: "Cluster",
   clusters: "Cluster",
+  configmap: "ConfigMap",
+  configmaps: "ConfigMap",
+  cm: "ConfigMap",
 };
 
 /** A kind by any of its names. Throws `bad-input`. */
@@ -40,7 +43,7 @@ export function parseKind(text: string): string {
   if (kind !== undefined) return kind;
   throw new Fault("bad-input", {
     message: `expected a kind of document, found ${JSON.stringify(text)}.`,
-    next: "One of: appset, app, project, cluster.",
+    next: "One of: appset, app, project, cluster, configmap.",
   });
 }
 

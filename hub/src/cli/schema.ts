@@ -2,7 +2,7 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { assertNever, Fault } from "@capstan/proto";
 import { applicationSetShape } from "../documents/application-set-shape.ts";
 import { applicationShape } from "../documents/application-shape.ts";
-import { clusterShape, projectShape } from "../documents/project-shape.ts";
+import { clusterShape, configMapShape, projectShape } from "../documents/project-shape.ts";
 import type { Shape, StructShape } from "../documents/shape.ts";
 
 const shapes: Readonly<Record<string, StructShape>> = {
@@ -10,6 +10,7 @@ const shapes: Readonly<Record<string, StructShape>> = {
   Application: applicationShape,
   AppProject: projectShape,
   Cluster: clusterShape,
+  ConfigMap: configMapShape,
 };
 
 /** The JSON Schema (2020-12) of a kind of document, from the shapes by which documents are read. */
@@ -20,7 +21,7 @@ export function jsonSchema(kind: string): JsonObject {
     $schema: "https://json-schema.org/draft/2020-12/schema",
     title: kind,
     ...schemaOf(shape, new Set()),
-    required: ["apiVersion", "kind", "metadata", "spec"],
+    required: ["apiVersion", "kind", "metadata", kind === "ConfigMap" ? "data" : "spec"],
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { generatorsFragment } from "../listings/config.ts";
 import { renderFragment } from "../render/config.ts";
 import { sourcesFragment } from "../sources/config.ts";
 
@@ -94,6 +95,7 @@ export const hubConfigFile = z.strictObject({
   nats: natsFragment.prefault({ mode: "embedded" }),
   roots: z.array(rootFragment).default([]),
   sources: sourcesFragment.prefault({}),
+  generators: generatorsFragment.prefault({}),
   render: renderFragment.prefault({}),
   defaults: defaultsFragment.prefault({}),
   lease: leaseFragment.prefault({}),

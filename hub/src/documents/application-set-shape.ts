@@ -1,4 +1,5 @@
 import { metadataShape, templateShape } from "./application-shape.ts";
+import { pluginShape, pullRequestShape, scmProviderShape } from "./host-generators-shape.ts";
 import {
   bool,
   int,
@@ -34,15 +35,23 @@ const git = struct({
   values: stringMap,
 });
 
-// The generators that ask the outside; their own rooms read the rest of their fields.
+const clusterDecisionResource = struct({
+  configMapRef: keep(string),
+  name: string,
+  requeueAfterSeconds: pointer(int),
+  labelSelector: labelSelectorShape,
+  template: templateShape,
+  values: stringMap,
+});
+
 const terminal = {
   list: pointer(listGenerator),
   clusters: pointer(clusters),
   git: pointer(git),
-  scmProvider: pointer(json),
-  clusterDecisionResource: pointer(json),
-  pullRequest: pointer(json),
-  plugin: pointer(json),
+  scmProvider: pointer(scmProviderShape),
+  clusterDecisionResource: pointer(clusterDecisionResource),
+  pullRequest: pointer(pullRequestShape),
+  plugin: pointer(pluginShape),
 };
 const selector = { selector: pointer(labelSelectorShape) };
 

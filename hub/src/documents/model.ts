@@ -1,5 +1,5 @@
 /**
- * The documents that people write: Argo CD's three kinds, unmodified, and our own `Cluster`.
+ * The documents that people write: Argo CD's three kinds, unmodified, our own `Cluster`, and the ConfigMaps of generators.
  * Only what the hub reads is typed; a document keeps every field it came with (`raw`).
  */
 
@@ -48,7 +48,7 @@ export interface UnknownField {
   readonly column: number;
 }
 
-export type DocumentKind = "ApplicationSet" | "Application" | "AppProject" | "Cluster";
+export type DocumentKind = "ApplicationSet" | "Application" | "AppProject" | "Cluster" | "ConfigMap";
 
 /** `spec.source` / `spec.sources[]` of an Application (argo-cd `ApplicationSource`). */
 export interface ApplicationSource {

@@ -35,6 +35,7 @@ const kinds: Readonly<Record<DocumentKind, string>> = {
   Application: "argoproj.io/v1alpha1",
   AppProject: "argoproj.io/v1alpha1",
   Cluster: "capstan.dev/v1",
+  ConfigMap: "v1",
 };
 /** Where Argo CD lives by default, and so the namespace of a document that names none. */
 const defaultNamespace = "argocd";
@@ -44,7 +45,8 @@ const maxUnknown = 100;
 const namePattern = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 
 /**
- * Reads the documents of one file: Argo CD's ApplicationSet, Application and AppProject, and Cluster; Lists are opened.
+ * Reads the documents of one file: Argo CD's ApplicationSet, Application and AppProject, Cluster and ConfigMap; Lists are
+ * opened.
  * A document that is wrong becomes a fault with file and line and is left out, its neighbours stay. Never throws.
  */
 export function parseDocuments(text: string, origin: FileOrigin): ParsedDocuments {
@@ -144,7 +146,7 @@ function parseOne(place: Place, warnings: Warning[]): Document {
 
 function kindOf(raw: JsonObject): DocumentKind {
   const { apiVersion, kind } = raw;
-  if (typeof kind === "string" && Object.hasOwn(kinds, kind)) {
+  if (typeof kind === "string" && Object.hasOwn(kinds, kind) && (kind !== "ConfigMap" || isForGenerators(raw))) {
     const expected = kinds[kind as DocumentKind];
     if (apiVersion === expected) return kind as DocumentKind;
     throw new Fault("unknown-kind", {
@@ -152,14 +154,22 @@ function kindOf(raw: JsonObject): DocumentKind {
       next: `Write apiVersion: ${expected}.`,
     });
   }
+  const other = kind === "ConfigMap" ? " that no generator reads" : "";
   const found =
     kind === undefined
       ? "no kind at all"
       : `${JSON.stringify(kind)} (${JSON.stringify(apiVersion ?? "no apiVersion")})`;
   throw new Fault("unknown-kind", {
-    message: `expected one of ${Object.keys(kinds).join(", ")}; found ${found}.`,
+    message: `expected one of ${Object.keys(kinds).join(", ")}; found ${found}${other}.`,
     next: "Move other objects to a directory that an Application deploys.",
   });
+}
+
+/** Whether a ConfigMap is one of those that generators read: a plugin's, a decision resource's, or certificates. */
+function isForGenerators({ data }: JsonObject): boolean {
+  if (!isObject(data)) return false;
+  const certificates = (value: Json) => typeof value === "string" && value.includes("-----BEGIN CERTIFICATE-----");
+  return "baseUrl" in data || "matchKey" in data || Object.values(data).some(certificates);
 }
 
 function metadataOf(kind: DocumentKind, given: Partial<Metadata>): Metadata {

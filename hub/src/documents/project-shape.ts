@@ -1,5 +1,5 @@
 import { destinationShape, metadataShape } from "./application-shape.ts";
-import { bool, json, keep, list, pointer, type StructShape, string, strings, struct } from "./shape.ts";
+import { bool, json, keep, list, pointer, type StructShape, string, stringMap, strings, struct } from "./shape.ts";
 
 const groupKind = struct({ group: keep(string), kind: keep(string) });
 const groupKindName = struct({ group: keep(string), kind: keep(string), name: string });
@@ -32,6 +32,16 @@ export const projectShape: StructShape = struct({
   kind: string,
   metadata: keep(metadataShape),
   spec: keep(projectSpecShape),
+});
+
+/** A ConfigMap, as generators read it. */
+export const configMapShape: StructShape = struct({
+  apiVersion: string,
+  kind: string,
+  metadata: keep(metadataShape),
+  data: keep(stringMap),
+  binaryData: pointer(json),
+  immutable: bool,
 });
 
 /** Our own Cluster. */

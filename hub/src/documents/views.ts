@@ -14,7 +14,7 @@ import type {
   DocumentKind,
   JsonObject,
 } from "./model.ts";
-import { clusterShape, projectShape } from "./project-shape.ts";
+import { clusterShape, configMapShape, projectShape } from "./project-shape.ts";
 import type { StructShape } from "./shape.ts";
 
 /** A `Cluster` document: the cluster's id is `metadata.name`. */
@@ -28,6 +28,7 @@ const shapes: Record<DocumentKind, StructShape> = {
   Application: applicationShape,
   AppProject: projectShape,
   Cluster: clusterShape,
+  ConfigMap: configMapShape,
 };
 // What people paste along with their own fields, and what a cluster adds.
 const silent = new Set(["status", "operation"]);

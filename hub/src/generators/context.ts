@@ -1,5 +1,6 @@
 import { Fault } from "@capstan/proto";
 import type { Json, JsonObject } from "../documents/model.ts";
+import { type ListingQuery, listingKey } from "../listings/model.ts";
 import type { TemplateEngine } from "../template/engine.ts";
 import { CallError, type GoMap, toPlain } from "../template/value.ts";
 import type { ElementFault, GenerateInput, GitNeed } from "./model.ts";
@@ -20,6 +21,7 @@ export class GenerateContext {
   readonly goTemplate: boolean;
   readonly faults: ElementFault[] = [];
   readonly needs = new Map<string, GitNeed>();
+  readonly listingNeeds = new Map<string, ListingQuery>();
   /** Parsed files by tree and path. */
   readonly parsed = new Map<string, readonly JsonObject[] | Fault>();
   complete = true;
@@ -53,6 +55,11 @@ export class GenerateContext {
   need(need: GitNeed): void {
     this.complete = false;
     this.needs.set(`${need.repoURL}\n${need.revision}\n${need.path ?? ""}`, need);
+  }
+
+  needListing(query: ListingQuery): void {
+    this.complete = false;
+    this.listingNeeds.set(listingKey(query), query);
   }
 
   /** Notes a fault: the set is incomplete, and in strict mode the generator stops. */

@@ -86,6 +86,7 @@ function resultOf(context: GenerateContext, generated: readonly GeneratedApplica
     heldNames: [...new Set(rejected.map(({ application }) => application.metadata.name).filter((name) => name !== ""))],
     faults: context.faults,
     needs: [...context.needs.values()],
+    listingNeeds: [...context.listingNeeds.values()],
     complete,
     empty: complete && generated.length === 0,
     conditions: conditionsOf(context.faults, rejected),

@@ -5,6 +5,7 @@
  */
 import type { Fault } from "@capstan/proto";
 import type { Application, ApplicationSet, JsonObject } from "../documents/model.ts";
+import type { ListingQuery, ListingSnapshot } from "../listings/model.ts";
 
 /** A cluster as Argo CD's cluster Secret shows it. */
 export interface ClusterParams {
@@ -47,6 +48,10 @@ export interface GenerateInput {
   /** Names of the projects that exist. */
   readonly projects: ReadonlySet<string>;
   readonly git: GitSnapshot;
+  /** What servers outside answered; absent: none can be asked, and generators that need one are refused by name. */
+  readonly listings?: ListingSnapshot;
+  /** Data of a ConfigMap document in the set's namespace; undefined: there is none of that name. */
+  readonly configMap?: (name: string) => Readonly<Record<string, string>> | undefined;
   /** `isolate`: a bad element is left out, its neighbours go on. `strict`: the first fault stops the whole set, as Argo CD does. */
   readonly compat: "isolate" | "strict";
   /** Argo CD's `--enable-new-git-file-globbing`. */
@@ -99,6 +104,8 @@ export interface GenerateResult {
   readonly faults: readonly ElementFault[];
   /** Load these and call again; until it is empty the rest is provisional. */
   readonly needs: readonly GitNeed[];
+  /** Ask these and call again; until it is empty the rest is provisional. */
+  readonly listingNeeds: readonly ListingQuery[];
   /** False where anything failed or was listed incompletely: then nothing may be removed (promise 3). */
   readonly complete: boolean;
   /** Complete, and yet no application at all. */

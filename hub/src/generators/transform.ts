@@ -4,6 +4,7 @@ import { decode } from "../documents/decode.ts";
 import type { Json, JsonObject } from "../documents/model.ts";
 import { type ClustersGenerator, generateClusters } from "./clusters.ts";
 import { badInput, type GenerateContext, type Params } from "./context.ts";
+import { type DecisionGenerator, generateDecisions } from "./decisions.ts";
 import { flatten } from "./flatten.ts";
 import { generateGit } from "./git.ts";
 import type { GitGenerator } from "./git-model.ts";
@@ -11,11 +12,14 @@ import { interpolate } from "./interpolate.ts";
 import { generateList, type ListGenerator } from "./list.ts";
 import { generateMatrix, type MatrixGenerator } from "./matrix.ts";
 import { generateMerge, type MergeGenerator } from "./merge.ts";
+import { generatePlugin, type PluginGenerator } from "./plugin.ts";
+import { generatePullRequests, type PullRequestGenerator } from "./pull-requests.ts";
+import { generateRepositories, type ScmProviderGenerator } from "./scm-provider.ts";
 import { compileSelector } from "./selector.ts";
 import { unknownGenerator } from "./unknown.ts";
 
 /** The generators of an entry, in the order in which Argo CD runs them. */
-const generatorKinds = [
+export const generatorKinds = [
   "list",
   "clusters",
   "git",
@@ -85,11 +89,14 @@ function generateKind(
       return generateMatrix(context, { generator: value as unknown as MatrixGenerator, path }, child);
     case "merge":
       return generateMerge(context, { generator: value as unknown as MergeGenerator, path }, child);
-    default:
-      throw new Fault("unsupported", {
-        message: `the generator ${kind} is not supported yet.`,
-        next: "Use list, clusters, git, matrix or merge.",
-      });
+    case "pullRequest":
+      return generatePullRequests(context, value as unknown as PullRequestGenerator, path);
+    case "scmProvider":
+      return generateRepositories(context, value as unknown as ScmProviderGenerator, path);
+    case "plugin":
+      return generatePlugin(context, value as unknown as PluginGenerator, path);
+    case "clusterDecisionResource":
+      return generateDecisions(context, value as unknown as DecisionGenerator, path);
   }
 }
 

@@ -14,7 +14,8 @@ export function unknownGenerator(
   const strays = (set.unknown ?? []).filter(
     ({ field }) => field.startsWith(prefix) && /^[\w-]+$/.test(field.slice(prefix.length)),
   );
-  const next = "Name list, clusters, git, matrix or merge, and look for a typing error.";
+  const next =
+    "Name list, clusters, git, matrix, merge, scmProvider, pullRequest, plugin or clusterDecisionResource, and look for a typing error.";
   const [first] = strays;
   if (first === undefined) {
     return new Fault(code, { message: "the entry names no generator that is known.", next });

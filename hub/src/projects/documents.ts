@@ -20,7 +20,8 @@ export function admitLocal(project: AppProject, application: Application) {
 /** Whether the project lets its application make this document: its kind, and the namespace that it would stand in. */
 export function permitsDocument(project: AppProject, application: Application, document: Document): boolean {
   const { kind, metadata, apiVersion } = document;
-  const ref = { group: apiVersion.split("/")[0] ?? "", kind, namespace: metadata.namespace, name: metadata.name };
+  const group = apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
+  const ref = { group, kind, namespace: metadata.namespace, name: metadata.name };
   if (!permitsObject(project.spec, ref, kind !== "Cluster")) return false;
   const destination = { ...application.spec.destination, namespace: metadata.namespace || home.namespace };
   return admitLocal(project, { ...application, spec: { ...application.spec, destination } }).length === 0;

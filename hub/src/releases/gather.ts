@@ -9,6 +9,7 @@ import type { Tree } from "../sources/model.ts";
 import { locationOf } from "../sources/repository.ts";
 import { local } from "../targets/destination.ts";
 import type { Candidate } from "../targets/model.ts";
+import type { Asking } from "./asked.ts";
 import { sourcesOf } from "./content.ts";
 import type { OwnerState } from "./model.ts";
 import type { Generate, SourceView } from "./port.ts";
@@ -23,6 +24,8 @@ export interface GatherWorld {
   readonly strategy: Strategy;
   clusters(): readonly Cluster[];
   projects(): ReadonlyMap<string, AppProject>;
+  /** What servers outside and ConfigMaps say; it notes what is asked. */
+  readonly asking: Asking;
   /** Told of every repository and revision that is read; may name another revision to read instead. */
   need(repoURL: string, revision: string): string;
 }
@@ -62,6 +65,8 @@ export async function gatherSet(
       clusters: world.clusters().map(paramsOf),
       projects: new Set(["default", ...world.projects().keys()]),
       git: world.trees.snapshot((repoURL, revision) => world.need(repoURL, revision)),
+      listings: { get: (query) => world.asking.listing(query) },
+      configMap: (name) => world.asking.configMap(set.metadata.namespace, name),
       compat: set.metadata.annotations["capstan.dev/compat"] === "strict" ? "strict" : "isolate",
       newGitFileGlobbing: set.metadata.annotations["capstan.dev/git-globbing"] === "doublestar",
     });
@@ -70,6 +75,7 @@ export async function gatherSet(
       if (!(await world.trees.load(needs))) return "fetching";
       continue;
     }
+    if (result.listingNeeds.length > 0) return "fetching";
     return {
       kind: "ApplicationSet",
       candidates: result.applications

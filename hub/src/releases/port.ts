@@ -1,6 +1,7 @@
 import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
 import type { Standing } from "../distribution/standing.ts";
 import type { GenerateInput, GenerateResult } from "../generators/model.ts";
+import type { ListingQuery, ListingState } from "../listings/model.ts";
 import type { Bundle, RenderKey, RenderRequest } from "../render/model.ts";
 import type { SourceState, Tree } from "../sources/model.ts";
 import type { StoredBundleRef, TargetContent } from "../targets/content.ts";
@@ -13,6 +14,14 @@ export interface SourceView {
   tree(repositoryURL: string, commit: SourceState["commit"]): Tree;
   /** Fetches now; resolves once the watched revisions are settled, and never rejects. */
   settle(repositoryURL: string, signal: AbortSignal): Promise<void>;
+}
+
+/** What servers outside answered; reads never wait for the network. */
+export interface ListingView {
+  watch(query: ListingQuery): () => void;
+  current(query: ListingQuery): ListingState | undefined;
+  /** Resolves once a watched query has an answer or a fault; never rejects. */
+  settle(query: ListingQuery, signal: AbortSignal): Promise<void>;
 }
 
 /** Runs the generators of a set over what is given. Pure. */

@@ -3,11 +3,13 @@ import type { DesiredTarget } from "@capstan/proto/desired";
 import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
 import type { Condition } from "../generators/model.ts";
+import type { ListingQuery } from "../listings/model.ts";
 import type { Strategy } from "../rollout/strategy.ts";
 import { locationOf } from "../sources/repository.ts";
 import type { HashText } from "../targets/content.ts";
 import { Destinations } from "../targets/destination.ts";
 import type { Target } from "../targets/model.ts";
+import { Asked, type Asking, type ReadConfigMap } from "./asked.ts";
 import { type Sorted, sortCandidates } from "./candidates.ts";
 import { type ContentDefaults, targetContent } from "./content.ts";
 import {
@@ -20,7 +22,7 @@ import {
   sourceless,
 } from "./gather.ts";
 import type { OwnerState } from "./model.ts";
-import type { Generate, Renderer, RenderMemory, SourceView } from "./port.ts";
+import type { Generate, ListingView, Renderer, RenderMemory, SourceView } from "./port.ts";
 import type { Trees } from "./trees.ts";
 
 /** What is to be looked at, beside what is. */
@@ -73,6 +75,8 @@ export interface Preview {
 /** What a preview is made from: as for the releases themselves, without what changes something. */
 export interface PreviewWorld {
   readonly sources: SourceView;
+  readonly listings: ListingView;
+  readonly configMap: ReadConfigMap;
   readonly trees: Trees;
   readonly generate: Generate;
   readonly renderer: Renderer;
@@ -94,7 +98,7 @@ export interface PreviewWorld {
  * and renders what is not remembered; nothing is stored. What a signal cuts off is a fault of each target concerned.
  */
 export async function preview(request: PreviewRequest, world: PreviewWorld, signal: AbortSignal): Promise<Preview> {
-  const reading = new Reading(world.sources, request.revision, signal);
+  const reading = new Reading(world, request.revision, signal);
   try {
     const projects = new Map(world.projects());
     for (const project of request.projects ?? []) projects.set(project.metadata.name, project);
@@ -104,6 +108,7 @@ export async function preview(request: PreviewRequest, world: PreviewWorld, sign
       ...world,
       projects: () => projects,
       clusters: () => clusters,
+      asking: reading.asking,
       need: (url, own) => reading.need(url, own),
     };
     const gathered = await candidates(request, gather, world, reading);
@@ -194,14 +199,35 @@ async function filled(
 /** What a preview reads of repositories: watched while it lasts, fetched where nothing is known yet. */
 class Reading {
   readonly #sources: SourceView;
+  readonly #listings: ListingView;
+  readonly #asked: Asked;
+  readonly #queries: ListingQuery[] = [];
+  readonly asking: Asking;
   readonly #revision: string | undefined;
   readonly #signal: AbortSignal;
   readonly #watches = new Map<string, () => void>();
   #found = false;
   #missing: Fault | undefined;
 
-  constructor(sources: SourceView, revision: string | undefined, signal: AbortSignal) {
-    this.#sources = sources;
+  constructor(
+    world: Pick<PreviewWorld, "sources" | "listings" | "configMap">,
+    revision: string | undefined,
+    signal: AbortSignal,
+  ) {
+    this.#sources = world.sources;
+    this.#listings = world.listings;
+    this.#asked = new Asked(
+      {
+        settle: (query, until) => world.listings.settle(query, until),
+        watch: (query) => {
+          this.#queries.push(query);
+          return world.listings.watch(query);
+        },
+        current: (query) => world.listings.current(query),
+      },
+      world.configMap,
+    );
+    this.asking = this.#asked.pass("preview");
     this.#revision = revision;
     this.#signal = signal;
   }
@@ -237,6 +263,7 @@ class Reading {
         return this.#sources.current(url, revision) === undefined && this.#sources.faultOf(url, revision) === undefined;
       });
     await Promise.all([...new Set(unknown.map(([url]) => url))].map((url) => this.#sources.settle(url, this.#signal)));
+    await Promise.all(this.#queries.map((query) => this.#listings.settle(query, this.#signal)));
     this.#signal.throwIfAborted();
   }
 
@@ -248,6 +275,7 @@ class Reading {
   stop(): void {
     for (const stop of this.#watches.values()) stop();
     this.#watches.clear();
+    this.#asked.close();
   }
 
   #watch(repoURL: string, revision: string): void {

@@ -17,6 +17,7 @@ import type { RepositoryKey } from "../sources/model.ts";
 import type { HashText, StoredBundleRef } from "../targets/content.ts";
 import { Destinations } from "../targets/destination.ts";
 import { laneIdentity, laneSource, nameLanes } from "../targets/lanes.ts";
+import { Asked, type Asking, type ReadConfigMap } from "./asked.ts";
 import { Bundles } from "./bundles.ts";
 import { type Sorted, sortCandidates } from "./candidates.ts";
 import { causeOf } from "./cause.ts";
@@ -25,9 +26,9 @@ import { elementFault, type Gathered, gatherApplication, gatherSet, renderReques
 import { type Filled, groupLanes } from "./group.ts";
 import type { OwnerState } from "./model.ts";
 import { Names } from "./names.ts";
-import type { BundleKeeper, Generate, Renderer, RenderMemory, SourceView, StandingView } from "./port.ts";
+import type { BundleKeeper, Generate, ListingView, Renderer, RenderMemory, SourceView, StandingView } from "./port.ts";
 import { type Preview, type PreviewRequest, preview } from "./preview.ts";
-import { brokenState, filledLanes } from "./states.ts";
+import { brokenState, deletedState, filledLanes } from "./states.ts";
 import { stay } from "./stay.ts";
 import { Trees } from "./trees.ts";
 import { Watches } from "./watches.ts";
@@ -37,6 +38,8 @@ export interface ReleasesOptions {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly sources: SourceView;
+  readonly listings: ListingView;
+  readonly configMap: ReadConfigMap;
   readonly generate: Generate;
   readonly renderer: Renderer;
   readonly memory: RenderMemory;
@@ -72,6 +75,7 @@ export interface ReleasesOptions {
 interface Pass extends Gathered {
   readonly owner: string;
   readonly repositories: Set<string>;
+  readonly asking: Asking;
 }
 
 /** The key of the loop that stands for all owners; no owner is called so. */
@@ -90,6 +94,7 @@ export class ReleasesReconciler {
   readonly #loop: KeyedLoop;
   readonly #states = new Map<string, OwnerState>();
   readonly #watches: Watches;
+  readonly #asked: Asked;
   readonly #names: Names;
   /** Owners that are still to be worked out since everything changed. */
   readonly #survey = { due: false, left: new Set<string>() };
@@ -100,6 +105,7 @@ export class ReleasesReconciler {
     this.#trees = new Trees(options.sources);
     this.#bundles = new Bundles(options);
     this.#watches = new Watches(options.sources);
+    this.#asked = new Asked(options.listings, options.configMap);
     this.#names = new Names({
       holder: (target) => options.standing.ownerOf(target),
       isAsked: (owner) => options.isDocumented(owner),
@@ -143,6 +149,11 @@ export class ReleasesReconciler {
     for (const owner of this.#watches.readersOf(repository)) this.#loop.add(owner);
   }
 
+  /** A listing (by its key) or a ConfigMap (by `configMapKey`) changed: whoever asked it is worked out anew. */
+  answerChanged(key: string): void {
+    for (const owner of this.#asked.readersOf(key)) this.#loop.add(owner);
+  }
+
   /** Clusters or projects changed: everything may be concerned. */
   everythingChanged(owners: () => Iterable<string>): void {
     this.#owners = owners;
@@ -168,6 +179,7 @@ export class ReleasesReconciler {
   async run(signal: AbortSignal): Promise<void> {
     await this.#loop.run(signal);
     this.#watches.close();
+    this.#asked.close();
     this.#states.clear();
     this.#names.clear();
     this.#survey.left.clear();
@@ -207,6 +219,7 @@ export class ReleasesReconciler {
     await this.#takeLocal(sorted, pass, { faults, signal });
     const state = await this.#lanes(pass, sorted, { faults, signal });
     this.#watches.keep(owner, pass.repositories);
+    this.#asked.keep(owner, pass.asking.keys);
     this.#states.set(owner, state);
     this.#options.onWorkedOut(state);
     return [...faults.values()].some(({ retryable }) => retryable) ? again(30_000) : done;
@@ -227,29 +240,20 @@ export class ReleasesReconciler {
     const standing = this.#options.standing.of(owner);
     const before = this.#states.get(owner);
     this.#watches.keep(owner, new Set());
+    this.#asked.keep(owner, new Set());
     this.#claim(owner, [], false);
     if (standing.length === 0 && before === undefined) return done;
     this.#states.delete(owner);
-    this.#options.onWorkedOut({
+    const lanes = groupLanes({
       owner,
-      kind: before?.kind ?? "ApplicationSet",
-      conditions: [],
-      summary: "deleted",
-      faults: [],
-      targetFaults: new Map(),
-      targets: new Map(),
-      lanes: groupLanes({
-        owner,
-        filled: [],
-        kept: [],
-        emptied: [...standing.map(({ lane }) => lane), ...filledLanes(before)],
-        strategy: before?.lanes[0]?.strategy ?? this.#options.strategy,
-        cause: () => ({ commit: "", author: "", subject: `${owner} was deleted`, repository: "", committedAt: 0 }),
-        hash: this.#options.hash,
-      }),
-      complete: true,
-      repositories: new Set(),
+      filled: [],
+      kept: [],
+      emptied: [...standing.map(({ lane }) => lane), ...filledLanes(before)],
+      strategy: before?.lanes[0]?.strategy ?? this.#options.strategy,
+      cause: () => ({ commit: "", author: "", subject: `${owner} was deleted`, repository: "", committedAt: 0 }),
+      hash: this.#options.hash,
     });
+    this.#options.onWorkedOut(deletedState(owner, before?.kind ?? "ApplicationSet", lanes));
     return done;
   }
 
@@ -258,16 +262,17 @@ export class ReleasesReconciler {
     const set = this.#options.set(owner);
     const application = set === undefined ? this.#options.application(owner) : undefined;
     if (set === undefined && application === undefined) return undefined;
+    const asking = this.#asked.pass(owner);
     const gathered =
       set === undefined
         ? gatherApplication(application as Application, this.#options.strategy)
-        : await gatherSet(owner, set, this.#world(owner, repositories));
-    return gathered === "fetching" ? "fetching" : { ...gathered, owner, repositories };
+        : await gatherSet(owner, set, { ...this.#world(owner, repositories), asking });
+    return gathered === "fetching" ? "fetching" : { ...gathered, owner, repositories, asking };
   }
 
   #world(owner: string, repositories: Set<string>) {
     const need = (repoURL: string, revision: string) => {
-      this.#need(owner, repositories, [repoURL, revision]);
+      repositories.add(this.#watches.need(owner, repoURL, revision));
       return revision;
     };
     return { ...this.#options, trees: this.#trees.own(), need };
@@ -366,10 +371,6 @@ export class ReleasesReconciler {
 
   #request(application: Application, cluster: Cluster | undefined, pass: Pass): RenderRequest | undefined {
     return renderRequest(application, cluster, this.#world(pass.owner, pass.repositories));
-  }
-
-  #need(owner: string, repositories: Set<string>, [repoURL, revision]: readonly [string, string]): void {
-    repositories.add(this.#watches.need(owner, repoURL, revision));
   }
 }
 

@@ -3,11 +3,21 @@ import type { OwnerState } from "./model.ts";
 
 /** An owner that could not be worked out at all: what it was stays, with the fault. */
 export function brokenState(owner: string, before: OwnerState | undefined, fault: Fault): OwnerState {
-  const empty: OwnerState = {
+  const empty = { ...emptyState(owner), summary: "cannot be worked out" };
+  return { ...(before ?? empty), faults: [fault], complete: false };
+}
+
+/** An owner whose document is gone: nothing is asked for any more, in these lanes. */
+export function deletedState(owner: string, kind: OwnerState["kind"], lanes: OwnerState["lanes"]): OwnerState {
+  return { ...emptyState(owner), kind, lanes, summary: "deleted", complete: true };
+}
+
+function emptyState(owner: string): OwnerState {
+  return {
     owner,
     kind: "ApplicationSet",
     conditions: [],
-    summary: "cannot be worked out",
+    summary: "",
     faults: [],
     targetFaults: new Map(),
     targets: new Map(),
@@ -15,7 +25,6 @@ export function brokenState(owner: string, before: OwnerState | undefined, fault
     complete: false,
     repositories: new Set(),
   };
-  return { ...(before ?? empty), faults: [fault], complete: false };
 }
 
 /** Names of the lanes in which something was asked for: they are told when nothing is any more. */

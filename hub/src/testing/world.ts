@@ -6,6 +6,8 @@ import { compileConfig } from "../config/compile.ts";
 import type { BundleVault, DesiredCrypto } from "../distribution/port.ts";
 import { generate } from "../generators/generate.ts";
 import { Hub } from "../hub.ts";
+import type { ApiClient } from "../listings/port.ts";
+import { appSigner } from "../platform/api/github-app.ts";
 import { gunzip, gzip, sha256Digest, sha256Hex, tokenCrypto } from "../platform/crypto/digests.ts";
 import { roomStores } from "../platform/stores/rooms.ts";
 import { rootReader } from "../platform/stores/roots.ts";
@@ -40,6 +42,9 @@ const crypto: DesiredCrypto = {
 export class World {
   readonly clock = new FakeClock();
   readonly sources = new MemorySources();
+  /** What servers outside answer; a test sets it. */
+  readonly api: ApiClient = { send: (request, signal) => this.answer(request, signal) };
+  answer: ApiClient["send"] = async () => ({ status: 404, headers: {}, body: "" });
   readonly agents = new Map<string, TestAgent>();
   /** What the hub wrote to its log: `level message`. */
   readonly log: string[] = [];
@@ -160,6 +165,11 @@ export class World {
       config,
       sources: this.sources,
       roots: rootReader(this.sources),
+      servers: {
+        client: this.api,
+        secrets: { read: async (reference) => ("env" in reference ? reference.env : reference.file) },
+        signer: appSigner,
+      },
       generate: (input) => generate(this.#engine, input),
       renderer: renderer(),
       crypto,

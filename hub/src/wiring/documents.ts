@@ -1,5 +1,6 @@
 import type { ClusterId } from "@capstan/proto";
 import { DocumentsReconciler } from "../documents/reconciler.ts";
+import { configMapKey } from "../releases/asked.ts";
 import type { Wiring } from "./rooms.ts";
 
 /** Documents, and who is told when they change. */
@@ -16,7 +17,9 @@ export function makeDocuments(at: Wiring): DocumentsReconciler {
         at.documentsChanged();
         const kinds = new Set(documents.map(({ kind }) => kind));
         if (kinds.has("Cluster") || kinds.has("AppProject")) at.rooms.releases.everythingChanged(() => at.owners());
+        if (kinds.has("ConfigMap")) at.rooms.listings.settingsChanged();
         for (const { kind, metadata } of documents) {
+          if (kind === "ConfigMap") at.rooms.releases.answerChanged(configMapKey(metadata.namespace, metadata.name));
           if (kind === "Cluster") at.clusterChanged(metadata.name as ClusterId);
           if (kind === "ApplicationSet" || kind === "Application") {
             at.rooms.releases.ownerChanged(`${metadata.namespace}/${metadata.name}`);

@@ -7,6 +7,7 @@ import type { DocumentStore, RootReader } from "../documents/port.ts";
 import type { GuardStore } from "../guard/port.ts";
 import type { DeskOptions } from "../identity/desk.ts";
 import type { IdentityStore } from "../identity/port.ts";
+import type { ApiClient, AppSigner, SecretReader } from "../listings/port.ts";
 import type { Generate, Renderer, RenderMemory } from "../releases/port.ts";
 import type { RolloutStore } from "../rollout/port.ts";
 import type { Sources } from "../sources/port.ts";
@@ -22,6 +23,8 @@ export interface HubPorts {
   readonly config: HubConfig;
   readonly sources: Sources;
   readonly roots: RootReader;
+  /** Servers outside that generators ask, and the secrets for them. */
+  readonly servers: { readonly client: ApiClient; readonly secrets: SecretReader; readonly signer: AppSigner };
   readonly generate: Generate;
   readonly renderer: Renderer;
   readonly crypto: DesiredCrypto;

@@ -8,6 +8,7 @@ import { ReleasesReconciler } from "../releases/reconciler.ts";
 import { adjustments } from "../releases/windows.ts";
 import { fleetStrategy } from "../rollout/strategy.ts";
 import { toldVault } from "./collect.ts";
+import { configMapData } from "./listings.ts";
 import type { Wiring } from "./rooms.ts";
 
 /** What documents and sources ask for. */
@@ -17,6 +18,8 @@ export function makeReleases(at: Wiring): ReleasesReconciler {
     clock,
     chance,
     sources,
+    listings: at.rooms.listings,
+    configMap: (namespace, name) => configMapData(at, namespace, name),
     generate,
     renderer,
     memory: stores.renders,

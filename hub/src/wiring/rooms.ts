@@ -9,6 +9,7 @@ import type { DocumentsReconciler } from "../documents/reconciler.ts";
 import type { GuardKeeper } from "../guard/keeper.ts";
 import type { IdentityDesk } from "../identity/desk.ts";
 import type { Keyring } from "../identity/keyring.ts";
+import type { ListingsReconciler } from "../listings/reconciler.ts";
 import type { ReleasesReconciler } from "../releases/reconciler.ts";
 import type { RolloutReconciler } from "../rollout/reconciler.ts";
 import type { StatusReconciler } from "../status/reconciler.ts";
@@ -19,6 +20,7 @@ import type { HubPorts } from "./ports.ts";
 export interface Rooms {
   readonly clusters: ClustersReconciler;
   readonly documents: DocumentsReconciler;
+  readonly listings: ListingsReconciler;
   readonly releases: ReleasesReconciler;
   readonly rollouts: RolloutReconciler;
   readonly distribution: DistributionReconciler;

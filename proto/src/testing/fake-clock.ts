@@ -15,8 +15,9 @@ export class FakeClock implements Clock {
     this.#now = now;
   }
 
+  /** Whole milliseconds, as a real clock gives them, whatever fraction a sleeper woke at. */
   now(): Instant {
-    return this.#now;
+    return Math.floor(this.#now);
   }
 
   monotonic(): number {
