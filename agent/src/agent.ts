@@ -30,6 +30,7 @@ import { Reporter } from "./report/reconciler.ts";
 import { wantedOf } from "./targets/model.ts";
 import { Questions } from "./targets/questions.ts";
 import { Targets } from "./targets/reconciler.ts";
+import { Views } from "./views/reconciler.ts";
 
 /** One agent. */
 export interface Agent {
@@ -78,9 +79,10 @@ class Rooms implements Agent {
     this.#questions = new Questions({
       applier,
       bundles,
-      wanted: () => (this.#holder.current === undefined ? undefined : wantedOf(this.#holder.current)),
+      held: () => this.#holder.current,
       look: (ref, signal) => this.#holder.look(ref, signal),
-      send: (answer) => this.#link.send({ case: "answer", value: answer }),
+      views: new Views({ live: ports.live, own: ports.watcher, clock }),
+      send: (answer, signal) => this.#link.sendInTurn({ case: "answer", value: answer }, signal),
     });
   }
 
@@ -332,6 +334,7 @@ class Rooms implements Agent {
   }
 
   #moved(state: LinkState): void {
+    if (state.kind !== "Connected") this.#questions.forget();
     const { log } = this.#ports;
     if (state.kind === "BackingOff") {
       const { attempts, last } = state.trouble;

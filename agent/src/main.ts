@@ -87,23 +87,15 @@ async function build(
   log: AgentLog,
   signal: AbortSignal,
 ): Promise<AgentPorts> {
-  const access =
-    config.kubeconfig === undefined
-      ? await inClusterAccess(env)
-      : await kubeconfigAccess(config.kubeconfig, config.context);
-  if (access === undefined) {
-    throw new Fault("bad-config", {
-      message: "this is no pod, and no --kubeconfig was given.",
-      next: "Name a kubeconfig.",
-    });
-  }
+  const access = await accessOf(config, env);
   const client = new KubeClient({ access, clock, chance, inFlight: config.requests, timeoutMs: 30_000 });
   const kinds = new Kinds(client);
   const cluster = new KubeCluster(client, kinds);
   const inventory = new KubeInventoryStore(client, config.namespace);
   const memory = new ObjectMemory();
   const watches = new Reflector({ client, kinds, clock, chance, selector: "capstan.dev/target" });
-  const watcher = new TargetWatcher({ watches, memory, clock, looks: new KubeLooks(client) });
+  const looks = new KubeLooks(client, kinds);
+  const watcher = new TargetWatcher({ watches, memory, clock, looks });
   const health = (key: string) => watcher.healthOf(key);
   const engine = { cluster, inventory, memory, clock, health, concurrency: 8 };
   const secrets = new KubeSecrets(client, config.namespace);
@@ -135,9 +127,19 @@ async function build(
       namespaced: async (kind, until) => (await cluster.served(kind, until))?.namespaced,
     },
     watcher,
+    live: looks,
     facts: (until) => readFacts(client, kinds, until),
     drain: () => inventory.drain(),
   };
+}
+
+async function accessOf({ kubeconfig, context }: AgentConfig, env: Readonly<Record<string, string | undefined>>) {
+  const access = kubeconfig === undefined ? await inClusterAccess(env) : await kubeconfigAccess(kubeconfig, context);
+  if (access !== undefined) return access;
+  throw new Fault("bad-config", {
+    message: "this is no pod, and no --kubeconfig was given.",
+    next: "Name a kubeconfig.",
+  });
 }
 
 /** The cluster's incarnation; waits for an API server that is not there yet. */

@@ -9,6 +9,7 @@ import type { AgentCrypto, IdentityCalls, IdentityStore } from "./identity/port.
 import type { JoinToken } from "./identity/token.ts";
 import type { HintSink, HubDialer } from "./link/port.ts";
 import type { Applier, Following } from "./targets/port.ts";
+import type { LiveObjects, OwnObjects } from "./views/port.ts";
 
 /** Where the agent writes what people may want to read: the room, a sentence, fields. No secret values. */
 export interface AgentLog {
@@ -46,7 +47,10 @@ export interface AgentPorts {
   /** Made with the identity as it is at each connection. Undefined where NATS is not to be used. */
   readonly overNats: ((identity: () => Identity | undefined) => HintedSource) | undefined;
   readonly applier: Applier;
-  readonly watcher: Following & { run(tell: (event: TargetEvent) => void, signal: AbortSignal): Promise<void> };
+  readonly watcher: Following &
+    OwnObjects & { run(tell: (event: TargetEvent) => void, signal: AbortSignal): Promise<void> };
+  /** What people's questions look at. */
+  readonly live: LiveObjects;
   facts(signal: AbortSignal): Promise<Facts>;
   /** Stores what only waits to be stored; for an orderly end. */
   drain(): Promise<void>;

@@ -93,6 +93,8 @@ export const houses: Readonly<Record<string, House>> = {
       drift: 2,
       health: 2,
       apply: 3,
+      // What people look at: it changes nothing, and nothing waits for it.
+      views: 3,
       targets: 4,
       report: 4,
       config: 5,

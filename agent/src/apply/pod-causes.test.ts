@@ -13,7 +13,12 @@ const namespace = "/namespaces/default";
 async function watched(suite: KubeSuite, work: (world: KubeWorld, watcher: TargetWatcher) => Promise<void>) {
   const world = new KubeWorld(suite.server);
   const { memory, clock } = world.ports;
-  const watcher = new TargetWatcher({ watches: world.reflector, memory, clock, looks: new KubeLooks(world.client) });
+  const watcher = new TargetWatcher({
+    watches: world.reflector,
+    memory,
+    clock,
+    looks: new KubeLooks(world.client, world.kinds),
+  });
   const stop = new AbortController();
   const done = watcher.run(() => undefined, stop.signal);
   try {

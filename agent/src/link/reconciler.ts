@@ -40,6 +40,9 @@ export interface LinkSink {
   moved(state: LinkState): void;
 }
 
+/** How long what must wait for room waits before it asks again, in milliseconds. */
+const roomMs = 50;
+
 /** Drives the machine of `step`: carries out its effects, feeds it what happens. */
 export class Link {
   readonly #ports: LinkPorts;
@@ -94,6 +97,16 @@ export class Link {
     this.#full = !stream.send(create(ConnectRequestSchema, { message }));
     this.#feed({ kind: "sent", session });
     return true;
+  }
+
+  /** Sends when there is room: what is level goes first. Throws `hub-unreachable` where the session is over. */
+  async sendInTurn(message: ConnectRequest["message"], signal: AbortSignal): Promise<void> {
+    while (!this.send(message)) {
+      if (this.#state.kind !== "Connected") {
+        throw new Fault("hub-unreachable", { message: "the session is over." });
+      }
+      await this.#ports.clock.sleep(roomMs, signal);
+    }
   }
 
   #feed(event: LinkEvent): void {

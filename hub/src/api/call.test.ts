@@ -33,6 +33,17 @@ function context(token: string | undefined): CallContext {
 const change = (given: object) => create(ChangeSchema, given);
 const fails = (code: string) => (thrown: unknown) => thrown instanceof Fault && thrown.code === code;
 
+describe("a look at pod logs", () => {
+  it("is recorded before anything is shown, and refused to a viewer", async () => {
+    const { calls, recorded } = setUp();
+    const looked = { action: "target.logs", resource: "target/argocd/web", detail: { cluster: "a" } };
+    await assert.rejects(calls.reveal(context("viewer"), looked), fails("not-allowed"));
+    assert.deepEqual(recorded, []);
+    assert.equal((await calls.reveal(context("admin"), looked)).name, "admin");
+    assert.deepEqual(recorded, ["admin target.logs target/argocd/web"]);
+  });
+});
+
 describe("a mutating call", () => {
   it("leaves one audit record, with its reason; a dry run leaves none", async () => {
     const { calls, recorded } = setUp();

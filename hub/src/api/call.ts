@@ -12,6 +12,15 @@ export interface Mutation {
   readonly change: Change | undefined;
 }
 
+/** What a revealing look says of itself. */
+export interface Revealed {
+  readonly action: string;
+  readonly resource: string;
+  readonly project?: string;
+  /** No secret values. */
+  readonly detail: Readonly<Record<string, string>>;
+}
+
 /** What every service is given to take calls with. */
 export interface Gate {
   readonly authorise: Authorise;
@@ -36,6 +45,14 @@ export class Calls {
   look(context: CallContext, action: string, resource: string, project = ""): Caller {
     this.#gate.assertLeading();
     return this.#gate.authorise(context, { action, resource, project, mutates: false });
+  }
+
+  /** A call that only looks, but at what may hold anything (pod logs): who looked at what is recorded before it is shown. */
+  async reveal(context: CallContext, looked: Revealed): Promise<Caller> {
+    const { action, resource, project = "", detail } = looked;
+    const caller = this.look(context, action, resource, project);
+    const call = { actor: caller.name, action, resource, detail };
+    return await this.#gate.audited(call, async () => caller, context.signal);
   }
 
   /** A call that changes something; a dry run is authorised alike, but not recorded. */

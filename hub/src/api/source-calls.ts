@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Fault } from "@capstan/proto";
+import type { LogsQuestion } from "@capstan/proto/agent";
 import { type ApplicationService, type RepositoryView, RepositoryViewSchema } from "@capstan/proto/application";
 import { ListResultSchema } from "@capstan/proto/common";
 import { parseRepository } from "../sources/repository.ts";
@@ -60,16 +61,32 @@ export function sourceCalls({ calls, world, sight }: PeopleCalls): Methods {
     async *askAgent({ name, cluster, question }, context) {
       const ask = question?.ask ?? { case: undefined };
       calls.look(context, ask.case === "logs" ? "target.logs" : "target.ask", `target/${name}`);
-      if (ask.case === undefined) throw new Fault("bad-input", { message: "expected a question, found none." });
+      if (ask.case === undefined || ask.case === "stop") {
+        throw new Fault("bad-input", { message: `expected a question, found ${ask.case ?? "none"}.` });
+      }
       if (ask.case === "liveDiff" && ask.value.bundle !== undefined) {
         throw new Fault("unsupported", { message: "an agent compares with the bundle that it holds; found another." });
       }
       const rows = targetsMeant(name, cluster, sight.now()).filter((row) => row.cluster !== "");
       const [row] = rows;
       if (row === undefined || rows.length > 1) throw ambiguous(name, "targets", rows.map(placeText));
+      if (ask.case === "logs") {
+        const detail = { cluster: row.cluster, ...logsDetail(ask.value) };
+        await calls.reveal(context, { action: "target.logs", resource: `target/${row.key}`, detail });
+      }
       for await (const answer of world.agents.ask(row.cluster, { target: row.key, ask }, context.signal))
         yield { answer };
     },
+  };
+}
+
+/** What the audit tells of a look at logs. */
+function logsDetail({ pod, container, previous, follow }: LogsQuestion): Record<string, string> {
+  return {
+    ...(pod === "" ? {} : { pod }),
+    ...(container === "" ? {} : { container }),
+    ...(previous ? { previous: "true" } : {}),
+    ...(follow ? { follow: "true" } : {}),
   };
 }
 

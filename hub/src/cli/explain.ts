@@ -32,7 +32,7 @@ const historyColumns = ({ utcOffset }: Look): readonly Column<HistoryEntry>[] =>
   { head: "ROLLOUT", cell: ({ rollout }) => rollout || "-", wide: true },
 ];
 
-/** `why`, `history` and `events`. */
+/** `why` and `history`. */
 export const explainVerbs: readonly Verb[] = [
   {
     words: "why",
@@ -70,67 +70,4 @@ export const explainVerbs: readonly Verb[] = [
       });
     },
   },
-  {
-    words: "events",
-    args: "<target>",
-    help: "Kubernetes events of a target's objects, as its agent sees them now",
-    flags: [flag.oneCluster, { flags: "--limit <n>", help: "newest so many (default: 50)" }, flag.output],
-    examples: ["events shop-web -c prod-us-2"],
-    run: events,
-  },
 ];
-
-interface SeenEvent {
-  readonly at: string;
-  readonly type: string;
-  readonly reason: string;
-  readonly object: string;
-  readonly message: string;
-}
-
-const eventColumns: readonly Column<SeenEvent>[] = [
-  { head: "WHEN", cell: ({ at }) => at.replace("T", " ").replace(/(\.\d+)?Z$/, "") || "-" },
-  { head: "TYPE", cell: ({ type }) => type || "-", tone: ({ type }) => (type === "Warning" ? "bad" : undefined) },
-  { head: "REASON", cell: ({ reason }) => reason },
-  { head: "OBJECT", cell: ({ object }) => object, gives: true },
-  { head: "MESSAGE", cell: ({ message }) => message, gives: true },
-];
-
-async function events(call: Call): Promise<number> {
-  const hub = await call.hub();
-  const limit = Number(call.text("limit") ?? "50");
-  const question = { ask: { case: "events" as const, value: { limit } } };
-  const found: SeenEvent[] = [];
-  const request = { name: call.word(0), cluster: call.cluster, question };
-  for await (const { answer } of hub.applications.askAgent(request, call.signal)) {
-    if (answer?.problem !== undefined) {
-      const { message, next } = answer.problem;
-      throw new Fault("cluster-refused", { message, ...(next === "" ? {} : { next }) });
-    }
-    if (answer !== undefined && answer.body.length > 0)
-      found.push(...readEvents(new TextDecoder().decode(answer.body)));
-  }
-  return call.show({
-    text: (look) => (found.length === 0 ? ["no events"] : table(eventColumns, found, look)),
-    data: found.map((event) => ({ ...event })),
-    names: found.map(({ object }) => object),
-    asOf: call.ports.clock.now(),
-  });
-}
-
-/** Events as agents send them: a list of `{at, type, reason, object, message}`. */
-function readEvents(text: string): SeenEvent[] {
-  const read: unknown = JSON.parse(text);
-  if (!Array.isArray(read)) return [];
-  return read.map((each: unknown) => {
-    const fields = typeof each === "object" && each !== null ? (each as Readonly<Record<string, unknown>>) : {};
-    const word = (name: string) => (typeof fields[name] === "string" ? fields[name] : "");
-    return {
-      at: word("at"),
-      type: word("type"),
-      reason: word("reason"),
-      object: word("object"),
-      message: word("message"),
-    };
-  });
-}

@@ -7,6 +7,7 @@ import { healthVerbs } from "./health.ts";
 import { inputVerbs } from "./inputs.ts";
 import { joiningVerbs } from "./joining.ts";
 import { keyVerbs } from "./keys.ts";
+import { liveVerbs } from "./live.ts";
 import { lookingVerbs } from "./looking.ts";
 import { restVerbs } from "./rest.ts";
 import { rolloutVerbs } from "./rollouts.ts";
@@ -20,6 +21,7 @@ export const verbs: readonly Verb[] = [
   ...statusVerbs,
   ...lookingVerbs,
   ...explainVerbs,
+  ...liveVerbs,
   ...healthVerbs,
   ...documentVerbs,
   ...actingVerbs,

@@ -155,3 +155,29 @@ test("a question without a session is refused at once; with one, its answers com
   agent.say(create(ConnectRequestSchema, { message: { case: "answer", value: { id, more: false } } }));
   assert.equal((await first).value?.id, id);
 });
+
+test("a question whose reader goes is stopped at the agent; one whose agent goes ends with a fault", async () => {
+  const { sessions } = world();
+  const question = { target: "argocd/web", ask: { case: "logs", value: { follow: true } } } as never;
+  const agent = open(sessions);
+  agent.say(hello());
+  await agent.next();
+  const reader = new AbortController();
+  const first = sessions.ask(a, question, reader.signal)[Symbol.asyncIterator]();
+  const part = first.next();
+  const asked = await agent.next();
+  const id = asked?.case === "question" ? (asked.value.id ?? "") : "";
+  agent.say(create(ConnectRequestSchema, { message: { case: "answer", value: { id, more: true } } }));
+  await part;
+  reader.abort();
+  assert.equal((await first.next()).done, true);
+  const told = await agent.next();
+  assert.equal(told?.case === "question" ? `${told.value.id} ${told.value.ask?.case}` : "", `${id} stop`);
+
+  const second = sessions.ask(a, question, new AbortController().signal)[Symbol.asyncIterator]();
+  const waiting = second.next();
+  await agent.next();
+  agent.end();
+  await agent.next();
+  await assert.rejects(waiting, (thrown: unknown) => thrown instanceof Fault && thrown.code === "cluster-unreachable");
+});

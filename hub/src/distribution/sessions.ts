@@ -47,6 +47,17 @@ interface Session {
   tookOver: boolean;
 }
 
+/** A question that waits for (more of) its answer. */
+interface Asked {
+  readonly cluster: ClusterId;
+  readonly answers: Outbox<Answer>;
+  /** Why no more comes, where it ended before its end. */
+  fault: Fault | undefined;
+}
+
+/** Parts of an answer that wait for a slow reader; then the answer ends. */
+const mostParts = 256;
+
 /** A clock further off than this is told as a fault of the cluster, in milliseconds. */
 const skewLimit = 60_000;
 
@@ -57,7 +68,7 @@ const skewLimit = 60_000;
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #sessions = new Map<ClusterId, Session>();
-  readonly #questions = new Map<string, (answer: Answer) => void>();
+  readonly #questions = new Map<string, Asked>();
   readonly #skews = new Map<ClusterId, Fault>();
   #asked = 0;
 
@@ -143,27 +154,38 @@ export class Sessions {
   ): AsyncIterable<Answer> {
     const session = this.#sessions.get(cluster);
     const id = `q${++this.#asked}`;
-    const answers = new Outbox<Answer>(10_000);
-    this.#questions.set(id, (answer) => void answers.push(answer));
-    const stop = () => answers.end();
+    const asked: Asked = { cluster, answers: new Outbox<Answer>(mostParts), fault: undefined };
+    this.#questions.set(id, asked);
+    const stop = () => asked.answers.end();
     signal.addEventListener("abort", stop, { once: true });
+    let complete = false;
     try {
       const sent = session?.outbox.push({ message: { case: "question", value: { ...question, id } } }) ?? false;
-      if (!sent) {
-        throw new Fault("cluster-unreachable", {
-          message: `cluster ${cluster} has no session now, so it cannot be asked.`,
-          where: { cluster },
-          next: "It holds course on its own; try again when it is back.",
-        });
-      }
-      for await (const answer of answers) {
+      if (!sent) throw unaskable(cluster);
+      for await (const answer of asked.answers) {
         yield answer;
-        if (!answer.more) return;
+        complete = !answer.more;
+        if (complete) return;
       }
+      if (asked.fault !== undefined) throw asked.fault;
     } finally {
       this.#questions.delete(id);
       signal.removeEventListener("abort", stop);
+      // Nobody reads on: the agent need not go on either.
+      const over = { case: "question", value: { id, ask: { case: "stop", value: {} } } } as const;
+      if (!complete) this.#sessions.get(cluster)?.outbox.push({ message: over });
     }
+  }
+
+  #answered(answer: Answer): void {
+    const asked = this.#questions.get(answer.id);
+    if (asked === undefined || asked.answers.push(answer)) return;
+    this.#giveUp(asked, new Fault("too-large", { message: "the answer came faster than it was read." }));
+  }
+
+  #giveUp(asked: Asked, fault: Fault): void {
+    asked.fault ??= fault;
+    asked.answers.end();
   }
 
   async #read(session: Session, requests: AsyncIterable<ConnectRequest>, signal: AbortSignal): Promise<void> {
@@ -200,7 +222,7 @@ export class Sessions {
         this.#options.event(cluster, message.value);
         return;
       case "answer":
-        this.#questions.get(message.value.id)?.(message.value);
+        this.#answered(message.value);
         return;
       case "heldList":
       case undefined:
@@ -269,15 +291,31 @@ export class Sessions {
     if (before === undefined) return;
     before.outbox.push(goodbye(new Fault("conflict", { message: "a newer session of this cluster began." }), 5000, ""));
     before.outbox.end();
+    this.#orphan(session.cluster);
     session.tookOver = before.bootId !== "" || before.tookOver;
+  }
+
+  /** The session that was asked is over: no answer comes any more. */
+  #orphan(cluster: ClusterId): void {
+    for (const asked of this.#questions.values())
+      if (asked.cluster === cluster) this.#giveUp(asked, unaskable(cluster));
   }
 
   #end(session: Session): void {
     session.outbox.end();
     if (this.#sessions.get(session.cluster) !== session) return;
     this.#sessions.delete(session.cluster);
+    this.#orphan(session.cluster);
     if (session.bootId !== "" || session.tookOver) this.#options.onConnection(session.cluster, false);
   }
+}
+
+function unaskable(cluster: ClusterId): Fault {
+  return new Fault("cluster-unreachable", {
+    message: `cluster ${cluster} has no session now, so it cannot be asked.`,
+    where: { cluster },
+    next: "It holds course on its own; try again when it is back.",
+  });
 }
 
 function goodbye(fault: Fault, retryAfterMs: number, endpoint: string): ToAgent {

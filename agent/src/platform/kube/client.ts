@@ -81,18 +81,30 @@ export class KubeClient {
 
   /** Opens a stream and hands over its lines as parsed JSON. Ends when the server ends it; throws as `send` does. */
   async *lines(path: string, accept: string, options: LinesOptions, signal: AbortSignal): AsyncGenerator<unknown> {
+    for await (const line of this.text({ path, accept }, options, signal)) {
+      if (line.length > 0) yield JSON.parse(line);
+    }
+  }
+
+  /** Opens a stream and hands over its lines as they are, without their ends; else as `lines`. */
+  async *text(
+    { path, accept }: { readonly path: string; readonly accept: string },
+    options: LinesOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<string> {
     const request: KubeRequest = { method: "GET", path, accept };
     this.#options.onRequest?.(request);
     const headers = await this.#headers(request);
     const response = await this.#open({ path: this.#path(path), method: "GET", headers, agent: this.#streams, signal });
-    if (response.statusCode !== 200) {
+    // 204: a log without a line.
+    if (response.statusCode !== 200 && response.statusCode !== 204) {
       const answer = { status: response.statusCode ?? 0, body: parseBody(await readText(response)) };
       throw new StreamRefused(answer);
     }
     options.opened();
     response.setTimeout(options.silenceMs, () => response.destroy(new Error("the stream fell silent")));
     try {
-      yield* parseLines(response);
+      yield* splitLines(response);
     } catch (thrown) {
       throw unreached(thrown, signal);
     } finally {
@@ -243,7 +255,7 @@ function readText(response: IncomingMessage): Promise<string> {
   });
 }
 
-async function* parseLines(response: IncomingMessage): AsyncGenerator<unknown> {
+async function* splitLines(response: IncomingMessage): AsyncGenerator<string> {
   let rest: Buffer[] = [];
   for await (const chunk of response as AsyncIterable<Buffer>) {
     let start = 0;
@@ -251,9 +263,13 @@ async function* parseLines(response: IncomingMessage): AsyncGenerator<unknown> {
       const line = Buffer.concat([...rest, chunk.subarray(start, end)]);
       rest = [];
       start = end + 1;
-      if (line.length > 0) yield JSON.parse(line.toString());
+      yield line.toString();
     }
     if (start < chunk.length) rest.push(chunk.subarray(start));
+  }
+  // A log may end without a line's end; a watch that does was torn, and its half line is not for parsing.
+  if (rest.length > 0 && response.headers["content-type"]?.startsWith("text/plain") === true) {
+    yield Buffer.concat(rest).toString();
   }
 }
 
