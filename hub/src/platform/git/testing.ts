@@ -1,6 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -80,15 +81,23 @@ export class GitHttpServer {
   hang = false;
   readonly requests: { readonly url: string; readonly authorization: string | undefined }[] = [];
   readonly #root: string;
-  readonly #server: Server;
+  readonly #server: Server | TlsServer;
 
-  constructor(root: string) {
+  readonly #scheme: string;
+
+  /** With `tls`, over HTTPS, and only for clients whose certificate its `ca` has signed. */
+  constructor(root: string, tls?: { readonly cert: string; readonly key: string; readonly ca: string }) {
     this.#root = root;
-    this.#server = createServer((request, response) => this.#serve(request, response));
+    this.#scheme = tls === undefined ? "http" : "https";
+    const serve = (request: IncomingMessage, response: ServerResponse) => this.#serve(request, response);
+    this.#server =
+      tls === undefined
+        ? createServer(serve)
+        : createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: true }, serve);
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   async listen(): Promise<this> {
