@@ -8,8 +8,6 @@ import { type ServerRule, serverFor } from "../../sources/servers.ts";
 import type { WebhookCrypto } from "../../sources/webhook.ts";
 import type { HttpClient } from "../http/client.ts";
 import { PackageBackend } from "../packages/backend.ts";
-import { ChartRepository } from "../packages/charts.ts";
-import { OciRegistry } from "../packages/registry.ts";
 import { findOnPath } from "../render/find.ts";
 import { type Runner, Spawner } from "../render/spawner.ts";
 import { IsomorphicGit } from "./isomorphic.ts";
@@ -49,11 +47,7 @@ export async function openMirror(options: OpenMirrorOptions): Promise<{ mirror: 
   const repositories =
     git === undefined ? new IsomorphicGit() : new NativeGit({ git, home, path: options.path, ...reading });
   const { directory, clock, http } = options;
-  const plain = new Set(options.plainRegistries);
-  const backend = new PackageBackend(repositories, {
-    charts: new ChartRepository(http),
-    oci: new OciRegistry(http, (host) => plain.has(host)),
-  });
+  const backend = new PackageBackend(repositories, http, new Set(options.plainRegistries));
   const mirror = new DiskMirror({ directory, backend, limits: defaultTreeLimits, now: () => clock.now() });
   return { mirror, backend: backend.name };
 }

@@ -8,6 +8,7 @@ import type { ServerRule } from "../../sources/servers.ts";
 import { HttpClient } from "../http/client.ts";
 import { makeCertificate, TestProxy } from "../http/testing.ts";
 import { Spawner } from "../render/spawner.ts";
+import type { DiskMirror } from "./mirror.ts";
 import { openMirror } from "./open.ts";
 import { GitHttpServer, scratch, TestRepository } from "./testing.ts";
 
@@ -33,19 +34,23 @@ async function world() {
   const read = (file: string) => readFile(file, "utf8");
   const tls = { cert: await read(own.certificate), key: await read(own.key), ca: await read(client.certificate) };
   const server = await new GitHttpServer(join(directory.path, "served"), tls).listen();
+  const opened: DiskMirror[] = [];
   const mirrors = async (rule: Omit<ServerRule, "prefix">, proxies: Record<string, string> = {}) => {
     const servers = [{ prefix: server.url, ...rule }];
     const http = new HttpClient({ environment: proxies, privateHosts: [], servers });
     const reach = { http, servers, proxies, plainRegistries: [], runner: new Spawner(), clock: systemClock };
     const path = process.env["PATH"] ?? "";
     const folder = join(directory.path, `mirrors-${Object.keys(rule).join("-")}-${Object.keys(proxies).length}`);
-    return (await openMirror({ ...reach, path, directory: folder })).mirror;
+    const { mirror } = await openMirror({ ...reach, path, directory: folder });
+    opened.push(mirror);
+    return mirror;
   };
   const remote = parseRepository(`${server.url}/fleet.git`);
   const chart = parseRepository(`${server.url}/charts#chart=web`);
   return {
     ...{ repository, server, mirrors, remote, chart, own, client, other },
     async [Symbol.asyncDispose]() {
+      for (const mirror of opened) await mirror.close();
       await server[Symbol.asyncDispose]();
       await directory[Symbol.asyncDispose]();
     },

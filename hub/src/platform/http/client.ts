@@ -85,8 +85,11 @@ export class HttpClient {
     if (addresses.some(isPrivate)) throw refused(from, next, "that is a private address");
   }
 
+  /** Ends all connections; what is under way fails. */
   async close(): Promise<void> {
-    for (const dispatcher of this.#dispatchers.values()) await (await dispatcher).close();
+    const made = await Promise.allSettled([...this.#dispatchers.values()]);
+    this.#dispatchers.clear();
+    for (const each of made) if (each.status === "fulfilled") await each.value.destroy();
   }
 
   async #once(url: URL, asked: HttpRequest): Promise<HttpAnswer> {

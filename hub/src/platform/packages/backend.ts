@@ -6,8 +6,11 @@ import { revisionText } from "../../sources/revision.ts";
 import { highest, parseVersion } from "../../sources/version.ts";
 import { writeFileAtomic } from "../disk/files.ts";
 import type { Fetching, GitBackend, GitObject, ReadOptions } from "../git/backend.ts";
+import type { HttpClient } from "../http/client.ts";
+import { ChartRepository } from "./charts.ts";
 import { aliasTag, importPackage, initMirror } from "./import.ts";
 import type { Asking, Listing, PackageSource, Version } from "./port.ts";
+import { OciRegistry } from "./registry.ts";
 import { unpack } from "./unpack.ts";
 
 /** What is known of a package's mirror besides its objects; a file beside them. */
@@ -25,11 +28,14 @@ const knownFile = "capstan-package.json";
  */
 export class PackageBackend implements GitBackend {
   readonly #git: GitBackend;
+  readonly #http: HttpClient;
   readonly #sources: Readonly<Record<"charts" | "oci", PackageSource>>;
 
-  constructor(git: GitBackend, sources: Readonly<Record<"charts" | "oci", PackageSource>>) {
+  /** `plain`: hosts of registries that are spoken to without TLS. Closing it closes the client too. */
+  constructor(git: GitBackend, http: HttpClient, plain: ReadonlySet<string>) {
     this.#git = git;
-    this.#sources = sources;
+    this.#http = http;
+    this.#sources = { charts: new ChartRepository(http), oci: new OciRegistry(http, (host) => plain.has(host)) };
   }
 
   get name(): GitBackend["name"] {
@@ -67,7 +73,7 @@ export class PackageBackend implements GitBackend {
   }
 
   async close(): Promise<void> {
-    await this.#git.close();
+    await Promise.all([this.#git.close(), this.#http.close()]);
   }
 
   #sourceOf({ transport }: Repository): PackageSource | undefined {
