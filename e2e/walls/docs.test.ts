@@ -67,6 +67,7 @@ test("docs/operations.md explains every key of the hub's config", async () => {
     "defaults",
     "lease",
     "identity",
+    "gates",
     "file",
     "env",
   ]);

@@ -22,6 +22,8 @@ import { AskingCredentials } from "./platform/grpc/credentials.ts";
 import { healthService } from "./platform/grpc/health.ts";
 import { reflectionServices } from "./platform/grpc/reflection.ts";
 import { startGrpcServer } from "./platform/grpc/server.ts";
+import { calledBack } from "./platform/http/callback.ts";
+import { gateWorld } from "./platform/http/gates.ts";
 import { startHttpServer } from "./platform/http/server.ts";
 import { openLog } from "./platform/log/log.ts";
 import { Spawner } from "./platform/render/spawner.ts";
@@ -114,7 +116,7 @@ async function openIdentity(config: HubConfig) {
 
 /** The hub over its world, and the keeper of its lease. */
 function makeHub(world: World): { readonly hub: Hub; readonly keeper: LeaseKeeper } {
-  const { config, identity, store, sources, renderer, vault, log, onFault } = world;
+  const { config, identity, store, secrets, sources, renderer, vault, log, onFault } = world;
   const { authority, signer, sealing } = identity;
   const { state, records, bundles, hints, memory, lease } = store.stores;
   const engine = new TemplateEngine();
@@ -131,6 +133,7 @@ function makeHub(world: World): { readonly hub: Hub; readonly keeper: LeaseKeepe
     generate: (input) => generate(engine, input),
     renderer,
     crypto: desiredCrypto(signer, sealing),
+    gates: gateWorld({ secrets, references: config.gates.secrets, callbackURL: config.gates.callbackURL }),
     vault,
     shelf: bundles,
     hints,
@@ -194,6 +197,8 @@ async function listen(world: World, hub: Hub, opened: AsyncDisposableStack) {
     {
       ready: () => hub.term !== undefined && store.connected(),
       metrics: () => services.metrics(),
+      calledBack: (path, headers, body) =>
+        calledBack({ path, headers, body }, { config, secrets, rollouts: hub.rollouts }),
       webhook: (headers, body) => heard({ headers, body }, { config, secrets, sources, hub }),
     },
   );

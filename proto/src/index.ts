@@ -20,6 +20,7 @@ export { parallel } from "./loop/parallel.ts";
 export { KeyedLoop, type LoopOptions } from "./loop/queue.ts";
 export { type Backoff, backoffDelay, jittered } from "./time/backoff.ts";
 export type { Chance, Clock, Instant } from "./time/clock.ts";
+export { cronFault, lastStart, nextStart } from "./time/cron.ts";
 export { systemChance, systemClock } from "./time/system.ts";
 // The wire
 export { bundleKeyInfo, cutChunks, type Domain, domains, joinChunks, signedBytes } from "./wire/envelope.ts";
@@ -34,3 +35,4 @@ export {
   hintSubject,
   inboxPrefix,
 } from "./wire/subjects.ts";
+export { type WindowGate, windowsOpen } from "./wire/windows.ts";

@@ -1,8 +1,7 @@
-import { Fault, type Instant } from "@capstan/proto";
+import { Fault, type Instant, windowsOpen } from "@capstan/proto";
 import type { DesiredTarget } from "@capstan/proto/desired";
 import type { TargetMemory } from "../cache/model.ts";
 import type { Inventory } from "../inventory/model.ts";
-import { lookAgainMs, windowsOpen } from "./windows.ts";
 
 /** All that decides what to do with a target now. */
 export interface Situation {
@@ -70,7 +69,7 @@ function checkOrRest({ target, looked, suspects, now }: Situation, back: boolean
   if (looked && suspects.size === 0) return { kind: "rest" };
   // Healing is a change as well: windows hold it, as they hold Argo CD's.
   const gate = windowsOpen(target, { now, byPerson: false });
-  const closed = gate.kind === "open" ? {} : { closed: gate.until ?? now + lookAgainMs };
+  const closed = gate.kind === "open" ? {} : { closed: gate.until ?? now + 30_000 };
   return { kind: "check", ...(looked ? { only: new Set(suspects) } : {}), back, ...closed };
 }
 

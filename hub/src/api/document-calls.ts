@@ -34,6 +34,10 @@ const kindNames: Readonly<Record<string, DocumentKind>> = {
   cluster: "Cluster",
   configmap: "ConfigMap",
   cm: "ConfigMap",
+  rolloutstrategy: "RolloutStrategy",
+  strategy: "RolloutStrategy",
+  freezewindow: "FreezeWindow",
+  freeze: "FreezeWindow",
 };
 
 /** The calls about documents. */

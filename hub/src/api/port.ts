@@ -11,6 +11,7 @@ import type { OwnerState } from "../releases/model.ts";
 import type { Preview, PreviewRequest } from "../releases/preview.ts";
 import type { Wanted } from "../rollout/lane-run.ts";
 import type {
+  Emergency,
   Facts,
   Intent,
   LaneKey,
@@ -125,6 +126,9 @@ export interface RolloutsView {
     intent: Omit<Intent, "now">,
   ): RunState;
   unpin(key: LaneKey, signal: AbortSignal): Promise<Wanted | undefined>;
+  /** The run that the wanted release would start, perhaps by another strategy. */
+  planWanted(key: LaneKey, strategy: string): RunState;
+  startEmergency(key: LaneKey, emergency: Emergency, signal: AbortSignal): Promise<RunState>;
 }
 
 /** The documents of the fleet. */

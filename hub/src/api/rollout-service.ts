@@ -1,27 +1,23 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Fault } from "@capstan/proto";
-import { type Change, ListResultSchema } from "@capstan/proto/common";
+import { ListResultSchema } from "@capstan/proto/common";
 import { RollbackScope, RolloutService, type RolloutView, RolloutViewSchema } from "@capstan/proto/rollout";
 import { isOver } from "../rollout/fold.ts";
-import { type LaneKey, parseRunId, type RunState, type RollbackScope as Scope } from "../rollout/model.ts";
+import type { RollbackScope as Scope } from "../rollout/model.ts";
+import { expectedEnd } from "../rollout/simulate.ts";
 import { abort, pause, resume, retry } from "../rollout/verbs.ts";
 import { checkEtag } from "./call.ts";
 import { oneLane } from "./names.ts";
 import { page } from "./page.ts";
 import type { PeopleCalls } from "./people-calls.ts";
-import type { LaneStanding, World } from "./port.ts";
 import { masked } from "./read-mask.ts";
-import { pinView, rolloutEtag, rolloutView } from "./rollout-views.ts";
-import type { Seen, Sight } from "./seen.ts";
-import { type CallContext, type Implementation, type Served, serve } from "./service.ts";
+import { actor, expectNewest, type Found, findRun, shown, shownAfter, standingOf } from "./rollout-found.ts";
+import { gateCalls, planCalls } from "./rollout-gates.ts";
+import { pinView, rolloutEtag } from "./rollout-views.ts";
+import type { Seen } from "./seen.ts";
+import { type Implementation, type Served, serve } from "./service.ts";
 import { watch } from "./watch.ts";
-
-interface Found {
-  readonly key: LaneKey;
-  readonly standing: LaneStanding;
-  readonly run: RunState;
-}
 
 const scopes: Record<number, Scope> = {
   [RollbackScope.FAILED]: "failed",
@@ -37,7 +33,13 @@ export function rolloutService(options: PeopleCalls): Served {
 
 /** Its calls. */
 export function rolloutCalls(people: PeopleCalls): Implementation<typeof RolloutService> {
-  return { ...lookCalls(people), ...verbCalls(people), ...laneCalls(people) };
+  return {
+    ...lookCalls(people),
+    ...verbCalls(people),
+    ...laneCalls(people),
+    ...planCalls(people),
+    ...gateCalls(people),
+  };
 }
 
 type Methods = Implementation<typeof RolloutService>;
@@ -62,7 +64,10 @@ function lookCalls({
     async getRollout({ id }, context) {
       calls.look(context, "rollout.get", `rollout/${id}`);
       const seen = sight.now();
-      return { rollout: shown(findRun(id, seen), seen) };
+      const found = findRun(id, seen);
+      const end = expectedEnd(found.run, world.clock.now());
+      const rollout = shown(found, seen);
+      return { rollout: end === undefined ? rollout : { ...rollout, expectedEnd: timestampFromMs(end) } };
     },
     async *watchRollouts({ options, id }, context) {
       calls.look(context, "rollout.watch", id === "" ? "rollout" : `rollout/${id}`);
@@ -86,32 +91,14 @@ function verbCalls({
   world,
   sight,
 }: PeopleCalls): Pick<Methods, "pauseRollout" | "resumeRollout" | "abortRollout" | "retryRollout"> {
-  const act = async (
-    context: CallContext,
-    { id, change, name }: { readonly id: string; readonly change: Change | undefined; readonly name: string },
-    verb: Parameters<World["rollouts"]["act"]>[1],
-  ) => {
-    const found = findRun(id, sight.now());
-    const mutation = { action: `rollout.${name}`, resource: `rollout/${found.run.plan.run}`, change };
-    return calls.change(context, mutation, async (caller, signal) => {
-      checkEtag(change, rolloutEtag(found.run), `rollout ${found.run.plan.run}`);
-      expectNewest(found);
-      const intent = { actor: caller.name, reason: change?.reason ?? "" };
-      if (change?.dryRun === true) {
-        const { state } = verb(found.run, { ...intent, now: world.clock.now() });
-        return { rollout: shown({ ...found, run: state }, sight.now()) };
-      }
-      const run = await world.rollouts.act(found.key, verb, intent, signal);
-      return { rollout: shownAfter(found.key, run, sight) };
-    });
-  };
+  const act = actor({ calls, world, sight });
   return {
-    pauseRollout: async ({ id, change }, context) => act(context, { id, change, name: "pause" }, pause),
-    resumeRollout: async ({ id, change }, context) => act(context, { id, change, name: "resume" }, resume),
-    abortRollout: async ({ id, change }, context) => act(context, { id, change, name: "abort" }, abort),
+    pauseRollout: async ({ id, change }, context) => act(context, { id, change, name: "pause" }, () => pause),
+    resumeRollout: async ({ id, change }, context) => act(context, { id, change, name: "resume" }, () => resume),
+    abortRollout: async ({ id, change }, context) => act(context, { id, change, name: "abort" }, () => abort),
     async retryRollout({ id, failed, deferred, change }, context) {
       const which = deferred && !failed ? ("deferred" as const) : ("failed" as const);
-      return act(context, { id, change, name: "retry" }, (state, intent) => {
+      return act(context, { id, change, name: "retry" }, () => (state, intent) => {
         const first = retry(state, intent, which);
         if (!failed || !deferred) return first;
         const second = retry(first.state, intent, "deferred");
@@ -180,44 +167,4 @@ function watchedRuns(id: string, seen: Seen): readonly Found[] {
   } catch {
     return [];
   }
-}
-
-/** A run by its id, or a lane's newest. Throws `not-found`, or `bad-input` where the name may mean several. */
-export function findRun(id: string, seen: Seen): Found {
-  const ofRun = /^[a-z0-9][a-z0-9-]{0,99}$/.test(id) ? seen.world.rollouts.laneOf(parseRunId(id)) : undefined;
-  const key = ofRun ?? oneLane(id, seen);
-  const standing = standingOf(key, seen);
-  const runs = [standing.run, ...standing.past];
-  const run = ofRun === undefined ? standing.run : runs.find((each) => each?.plan.run === id);
-  if (run !== undefined) return { key, standing, run };
-  throw new Fault("not-found", {
-    message: ofRun === undefined ? `${seen.text(key)} has never been rolled out.` : `no rollout ${id} is remembered.`,
-    next: "See: capstan rollout list --all",
-  });
-}
-
-function standingOf(key: LaneKey, seen: Seen): LaneStanding {
-  const standing = seen.lane(key);
-  if (standing !== undefined) return standing;
-  throw new Fault("not-found", { message: `${seen.text(key)} has never been rolled out.` });
-}
-
-function expectNewest({ run, standing }: Found): void {
-  if (run === standing.run) return;
-  throw new Fault("not-now", {
-    message: `${run.plan.run} is not the newest rollout of its lane: ${standing.run?.plan.run ?? "none"} is.`,
-    next: "Name the newest one, or the lane.",
-  });
-}
-
-function shown({ run, standing }: Found, seen: Seen): RolloutView {
-  return rolloutView(run, standing, seen);
-}
-
-/** The run as it is after a verb. */
-function shownAfter(key: LaneKey, run: RunState, sight: Sight): RolloutView {
-  const seen = sight.now();
-  const standing = standingOf(key, seen);
-  const now = [standing.run, ...standing.past].find((each) => each?.plan.run === run.plan.run) ?? run;
-  return rolloutView(now, standing, seen);
 }

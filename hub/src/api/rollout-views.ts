@@ -2,9 +2,18 @@ import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type Pin as PinMessage, PinSchema } from "@capstan/proto/application";
 import { type RolloutLine, RolloutLineSchema } from "@capstan/proto/fleet";
-import { type RolloutView, RolloutViewSchema, type StageView, StageViewSchema } from "@capstan/proto/rollout";
+import {
+  type GateView,
+  GateViewSchema,
+  type RolloutView,
+  RolloutViewSchema,
+  type StageView,
+  StageViewSchema,
+} from "@capstan/proto/rollout";
 import { isOver } from "../rollout/fold.ts";
-import type { Amount, ClusterRun, Pin, RunState } from "../rollout/model.ts";
+import { gatesOf, judge } from "../rollout/gates.ts";
+import type { Amount, ClusterRun, Facts, Pin, RunState } from "../rollout/model.ts";
+import { soakUntil } from "../rollout/soak.ts";
 import { whyCluster, whyStage } from "../rollout/why.ts";
 import type { LaneStanding } from "./port.ts";
 import { laneReason } from "./reasons.ts";
@@ -29,6 +38,8 @@ export function rolloutView(run: RunState, standing: LaneStanding, seen: Seen): 
     ...(waits === null ? {} : { reason: laneReason(waits, plan.lane, seen) }),
     planHash: plan.hash,
     etag: rolloutEtag(run),
+    warnings: [...(plan.warnings ?? [])],
+    emergency: plan.emergency === undefined ? "" : `${plan.emergency.by}: ${plan.emergency.reason}`,
   });
 }
 
@@ -48,6 +59,8 @@ function stageViews(run: RunState, seen: Seen): StageView[] {
       maxConcurrency: amount(stage.maxConcurrency, stage.size, Math.floor),
       maxFailures: amount(stage.maxFailures, stage.size, Math.ceil),
       ...(waits === null ? {} : { reason: laneReason(waits, run.plan.lane, seen) }),
+      gates: gateViews(run, at, facts),
+      ...soakOf(run, at),
     });
   });
   for (const [index, { cluster }] of run.members.entries()) {
@@ -64,6 +77,30 @@ function stageViews(run: RunState, seen: Seen): StageView[] {
     });
   }
   return stages;
+}
+
+function gateViews(run: RunState, at: number, { now }: Facts): GateView[] {
+  const stage = run.plan.stages[at];
+  const stageRun = run.stages[at];
+  if (stage === undefined || stageRun === undefined) return [];
+  return (["before", "after"] as const).flatMap((side) =>
+    gatesOf(stage, stageRun, side).map(({ task, run: state }) =>
+      create(GateViewSchema, {
+        name: task.name,
+        kind: task.kind,
+        state: state.is,
+        since: timestampFromMs(state.since),
+        message: state.is === "Waiting" ? judge(task, state, { now, plan: run.plan }).reason : state.reason,
+        approvedBy: state.approvals.map(({ by }) => by),
+        after: side === "after",
+      }),
+    ),
+  );
+}
+
+function soakOf(run: RunState, at: number) {
+  const until = run.stages[at]?.status.phase === "Soaking" ? soakUntil(run, at) : null;
+  return until === null ? {} : { soakUntil: timestampFromMs(until) };
 }
 
 /** 0: no limit (`maxConcurrency`); for failures a stage without a limit endures all of its clusters. */

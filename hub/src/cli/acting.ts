@@ -8,11 +8,11 @@ import { dataOf } from "./answer.ts";
 import type { Call } from "./call.ts";
 import { exit } from "./exit.ts";
 import { counted } from "./look.ts";
-import { follows } from "./rollouts.ts";
+
 import { diffMarkdown, diffScreen } from "./screens/diff.ts";
 import { faultLines } from "./screens/fault.ts";
 import { changeFlags, flag, type Verb } from "./verb.ts";
-import { followRollout } from "./watching.ts";
+import { followRollout, follows } from "./watching.ts";
 
 /** What people ask before a change, and `sync`. */
 export const actingVerbs: readonly Verb[] = [

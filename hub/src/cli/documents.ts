@@ -35,6 +35,14 @@ const kinds: Readonly<Record<string, string>> = {
   configmap: "ConfigMap",
   configmaps: "ConfigMap",
   cm: "ConfigMap",
+  rolloutstrategy: "RolloutStrategy",
+  rolloutstrategies: "RolloutStrategy",
+  strategy: "RolloutStrategy",
+  strategies: "RolloutStrategy",
+  freezewindow: "FreezeWindow",
+  freezewindows: "FreezeWindow",
+  freeze: "FreezeWindow",
+  freezes: "FreezeWindow",
 };
 
 /** A kind by any of its names. Throws `bad-input`. */

@@ -1,23 +1,23 @@
 import { Fault } from "@capstan/proto";
 import {
-  ListRolloutsResponseSchema,
   RollBackResponseSchema,
   RollbackScope,
   type RolloutView,
   RolloutViewSchema,
   UnpinLaneResponseSchema,
 } from "@capstan/proto/rollout";
-import { asOf, dataOf } from "./answer.ts";
-import { allPages, type Call } from "./call.ts";
+import { dataOf } from "./answer.ts";
+import type { Call } from "./call.ts";
 import { exit } from "./exit.ts";
 import { explain } from "./explain.ts";
 import { counted } from "./look.ts";
 import { releaseText } from "./names.ts";
 import type { HubClient } from "./port.ts";
-import { rollbackPreview, rolloutColumns, rolloutScreen, wholeProgress } from "./screens/rollout.ts";
-import { table } from "./table.ts";
+import { gateVerbs } from "./rollout-gates.ts";
+import { listRollouts } from "./rollout-list.ts";
+import { rollbackPreview, rolloutScreen, wholeProgress } from "./screens/rollout.ts";
 import { changeFlags, type Flag, flag, listFlags, type Verb } from "./verb.ts";
-import { followRollout } from "./watching.ts";
+import { followRollout, follows } from "./watching.ts";
 
 const wait: Flag = { flags: "--wait", help: "follow it to its end, also without a terminal" };
 const noWait: Flag = { flags: "--no-wait", help: "do not follow it" };
@@ -27,23 +27,6 @@ const scopes: Readonly<Record<string, RollbackScope>> = {
   touched: RollbackScope.TOUCHED,
   all: RollbackScope.ALL,
 };
-
-/** `rollout list`, also as `get rollouts`. */
-export async function listRollouts(call: Call): Promise<number> {
-  const hub = await call.hub();
-  const asked = { lane: call.text("lane") ?? "", all: call.flag("all") };
-  const pages = await allPages((pageToken) =>
-    hub.rollouts.listRollouts({ ...asked, options: call.options({ pageToken }) }, call.signal),
-  );
-  const all = { ...pages[0], rollouts: pages.flatMap(({ rollouts }) => rollouts) };
-  const none = asked.all ? "none yet" : "nothing moves (--all shows those that have ended)";
-  return call.show({
-    text: (look) => (all.rollouts.length === 0 ? [none] : table(rolloutColumns(look), all.rollouts, look)),
-    data: dataOf(ListRolloutsResponseSchema, all),
-    names: all.rollouts.map(({ id }) => `rollout/${id}`),
-    asOf: asOf(all.result),
-  });
-}
 
 /** `rollout show`, also as `describe rollout`. */
 export async function showRollout(call: Call, id: string): Promise<number> {
@@ -61,7 +44,7 @@ const looking: readonly Verb[] = [
       ...listFlags,
     ],
     examples: ["rollout list", "rollout list --all --lane team-apps:shop-web"],
-    run: listRollouts,
+    run: (call) => listRollouts(call),
   },
   {
     words: "rollout show",
@@ -168,7 +151,7 @@ const steering: readonly Verb[] = [
 ];
 
 /** Verbs of rollouts. */
-export const rolloutVerbs: readonly Verb[] = [...looking, ...steering];
+export const rolloutVerbs: readonly Verb[] = [...looking, ...gateVerbs, ...steering];
 
 type Steer =
   | HubClient["rollouts"]["pauseRollout"]
@@ -218,11 +201,6 @@ async function rollBack(call: Call): Promise<number> {
     names: [`rollout/${rollout.id}`],
   });
   return would || !follows(call) ? exit.done : followRollout(call, rollout.id, { throughHolds: false });
-}
-
-/** Whether a verb that sets something in motion follows it to its end. */
-export function follows(call: Call): boolean {
-  return call.flag("wait") || (call.ports.screen.outputIsTerminal && !call.forProgram && !call.refused("wait"));
 }
 
 function changed(call: Call, rollout: RolloutView): number {

@@ -4,6 +4,7 @@ import { applicationSetShape } from "../documents/application-set-shape.ts";
 import { applicationShape } from "../documents/application-shape.ts";
 import { clusterShape, configMapShape, projectShape } from "../documents/project-shape.ts";
 import type { Shape, StructShape } from "../documents/shape.ts";
+import { freezeWindowShape, rolloutStrategyShape } from "../documents/strategy-shape.ts";
 
 const shapes: Readonly<Record<string, StructShape>> = {
   ApplicationSet: applicationSetShape,
@@ -11,6 +12,8 @@ const shapes: Readonly<Record<string, StructShape>> = {
   AppProject: projectShape,
   Cluster: clusterShape,
   ConfigMap: configMapShape,
+  RolloutStrategy: rolloutStrategyShape,
+  FreezeWindow: freezeWindowShape,
 };
 
 /** The JSON Schema (2020-12) of a kind of document, from the shapes by which documents are read. */

@@ -144,3 +144,8 @@ function sorted<T>(rows: ReadonlyMap<string, T>): T[] {
 function lines(texts: readonly string[]): string {
   return texts.map((text) => `${text}\n`).join("");
 }
+
+/** Whether a verb that sets something in motion follows it to its end. */
+export function follows(call: Call): boolean {
+  return call.flag("wait") || (call.ports.screen.outputIsTerminal && !call.forProgram && !call.refused("wait"));
+}

@@ -81,6 +81,18 @@ const identityFragment = z.strictObject({
   connectionAge: duration.default("45m"),
 });
 
+const gatesFragment = z.strictObject({
+  /** What gates of strategies call by name: sent as bearer token, and asked of whoever calls back. */
+  secrets: z
+    .record(
+      z.string().regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, "expected a-z, 0-9 and -"),
+      z.union([z.strictObject({ file: z.string().min(1) }), z.strictObject({ env: z.string().min(1) })]),
+    )
+    .default({}),
+  /** This hub's HTTP port as webhooks reach it, for example https://capstan.example.com; empty: they are told none. */
+  callbackURL: z.union([z.literal(""), z.url()]).default(""),
+});
+
 /** The hub's config file as people write it: unknown keys are refused. */
 export const hubConfigFile = z.strictObject({
   /** Names this hub; the same after a restart. */
@@ -100,6 +112,7 @@ export const hubConfigFile = z.strictObject({
   defaults: defaultsFragment.prefault({}),
   lease: leaseFragment.prefault({}),
   identity: identityFragment.prefault({}),
+  gates: gatesFragment.prefault({}),
 });
 
 /** With all defaults filled in. */

@@ -1,5 +1,6 @@
 /**
- * The documents that people write: Argo CD's three kinds, unmodified, our own `Cluster`, and the ConfigMaps of generators.
+ * The documents that people write: Argo CD's three kinds, unmodified, our own `Cluster`, `RolloutStrategy` and
+ * `FreezeWindow`, and the ConfigMaps of generators.
  * Only what the hub reads is typed; a document keeps every field it came with (`raw`).
  */
 
@@ -48,7 +49,14 @@ export interface UnknownField {
   readonly column: number;
 }
 
-export type DocumentKind = "ApplicationSet" | "Application" | "AppProject" | "Cluster" | "ConfigMap";
+export type DocumentKind =
+  | "ApplicationSet"
+  | "Application"
+  | "AppProject"
+  | "Cluster"
+  | "ConfigMap"
+  | "RolloutStrategy"
+  | "FreezeWindow";
 
 /** `spec.source` / `spec.sources[]` of an Application (argo-cd `ApplicationSource`). */
 export interface ApplicationSource {

@@ -13,7 +13,7 @@ import type {
   UnknownField,
 } from "./model.ts";
 import { applicationFindings, projectFindings } from "./unsupported.ts";
-import { asCluster, decodeDocument } from "./views.ts";
+import { asCluster, asFreezeWindow, asRolloutStrategy, decodeDocument } from "./views.ts";
 
 /** Something odd that stops nothing. */
 export interface Warning {
@@ -36,6 +36,8 @@ const kinds: Readonly<Record<DocumentKind, string>> = {
   AppProject: "argoproj.io/v1alpha1",
   Cluster: "capstan.dev/v1",
   ConfigMap: "v1",
+  RolloutStrategy: "capstan.dev/v1",
+  FreezeWindow: "capstan.dev/v1",
 };
 /** Where Argo CD lives by default, and so the namespace of a document that names none. */
 const defaultNamespace = "argocd";
@@ -140,6 +142,8 @@ function parseOne(place: Place, warnings: Warning[]): Document {
     ...(unknown.length === 0 ? {} : { unknown }),
   };
   if (kind === "Cluster") asCluster(document);
+  if (kind === "RolloutStrategy") asRolloutStrategy(document);
+  if (kind === "FreezeWindow") asFreezeWindow(document);
   warnUnsupported({ place, kind, decoded }, warnings);
   return document;
 }

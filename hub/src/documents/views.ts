@@ -2,6 +2,7 @@ import { Fault, parseClusterId } from "@capstan/proto";
 import { applicationSetShape } from "./application-set-shape.ts";
 import { applicationShape } from "./application-shape.ts";
 import { type DecodeReport, decode } from "./decode.ts";
+import { type FreezeWindowSpec, parseFreezeWindow } from "./freeze-window.ts";
 import type {
   Application,
   ApplicationSet,
@@ -16,6 +17,9 @@ import type {
 } from "./model.ts";
 import { clusterShape, configMapShape, projectShape } from "./project-shape.ts";
 import type { StructShape } from "./shape.ts";
+import type { RolloutStrategySpec } from "./strategy-model.ts";
+import { parseStrategySpec } from "./strategy-parse.ts";
+import { freezeWindowShape, rolloutStrategyShape } from "./strategy-shape.ts";
 
 /** A `Cluster` document: the cluster's id is `metadata.name`. */
 export interface ClusterDocument {
@@ -29,6 +33,8 @@ const shapes: Record<DocumentKind, StructShape> = {
   AppProject: projectShape,
   Cluster: clusterShape,
   ConfigMap: configMapShape,
+  RolloutStrategy: rolloutStrategyShape,
+  FreezeWindow: freezeWindowShape,
 };
 // What people paste along with their own fields, and what a cluster adds.
 const silent = new Set(["status", "operation"]);
@@ -93,4 +99,26 @@ export function asCluster(document: Document): ClusterDocument {
     });
   }
   return { metadata: document.metadata, spec: mode === undefined ? rest : { ...rest, mode } };
+}
+
+/** A `RolloutStrategy` document. */
+export interface RolloutStrategyDocument {
+  readonly metadata: Document["metadata"];
+  readonly spec: RolloutStrategySpec;
+}
+
+/** Throws `bad-input` with the field, what was expected and what to write instead. */
+export function asRolloutStrategy(document: Document): RolloutStrategyDocument {
+  return { metadata: document.metadata, spec: parseStrategySpec(specOf(document, "RolloutStrategy") as JsonObject) };
+}
+
+/** A `FreezeWindow` document. */
+export interface FreezeWindowDocument {
+  readonly metadata: Document["metadata"];
+  readonly spec: FreezeWindowSpec;
+}
+
+/** Throws `bad-input` with the field, what was expected and what to write instead. */
+export function asFreezeWindow(document: Document): FreezeWindowDocument {
+  return { metadata: document.metadata, spec: parseFreezeWindow(specOf(document, "FreezeWindow") as JsonObject) };
 }

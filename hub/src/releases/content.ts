@@ -2,6 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { DesiredTargetSchema, type Window, WindowSchema } from "@capstan/proto/desired";
 import type { Application } from "../documents/model.ts";
+import { selectsCluster } from "../documents/strategy-parse.ts";
+import type { FreezeWindowDocument } from "../documents/views.ts";
 import { defaultServiceAccount } from "../projects/account.ts";
 import { windowsFor } from "../projects/windows.ts";
 import type { StoredBundleRef, TargetContent } from "../targets/content.ts";
@@ -21,7 +23,12 @@ export interface ContentDefaults {
 export function targetContent(
   target: Sorted["targets"][number],
   lane: string,
-  made: { readonly bundle: StoredBundleRef; readonly defaults: ContentDefaults; readonly hash: HashText },
+  made: {
+    readonly bundle: StoredBundleRef;
+    readonly defaults: ContentDefaults;
+    readonly hash: HashText;
+    readonly freezes: readonly FreezeWindowDocument[];
+  },
 ): TargetContent {
   const { application, project } = target;
   const { metadata, spec } = application;
@@ -37,7 +44,7 @@ export function targetContent(
       healthDeadline: durationFromMs(made.defaults.healthDeadlineMs),
       stableFor: durationFromMs(made.defaults.stableForMs),
       serviceAccount: serviceAccountOf(target, made.defaults.serviceAccount),
-      windows: windowsOf(target),
+      windows: [...windowsOf(target), ...freezesOf(target, lane, made.freezes)],
       mayRollBackLocally: metadata.annotations[localRollbackAnnotation] === "true",
       destinationNamespace: spec.destination.namespace ?? "",
     }),
@@ -68,6 +75,32 @@ function windowsOf({ application, destination, project }: Sorted["targets"][numb
   });
   return windows.map(({ duration, ...window }) =>
     create(WindowSchema, { ...window, duration: durationFromMs(parseDurationMs(duration)) }),
+  );
+}
+
+/** The fleet's freezes that concern the target; the agent keeps them as well. */
+function freezesOf(
+  { application, set, cluster, destination }: Sorted["targets"][number],
+  lane: string,
+  freezes: readonly FreezeWindowDocument[],
+): Window[] {
+  const owner = set === "" ? `${application.metadata.namespace}/${application.metadata.name}` : set;
+  const names = [owner, owner.slice(owner.indexOf("/") + 1)];
+  const concerned = freezes.filter(
+    ({ spec }) =>
+      (spec.sets.length === 0 || spec.sets.some((one) => names.includes(one))) &&
+      (spec.lanes.length === 0 || spec.lanes.includes(lane)) &&
+      selectsCluster(spec.select, { id: cluster, labels: destination.labels }),
+  );
+  return concerned.map(({ metadata, spec }) =>
+    create(WindowSchema, {
+      allow: spec.kind === "allow",
+      schedule: spec.schedule,
+      duration: durationFromMs(spec.durationMs),
+      timeZone: spec.timeZone,
+      manualSync: spec.manualSync,
+      description: spec.reason === "" ? `freeze ${metadata.name}` : `freeze ${metadata.name}: ${spec.reason}`,
+    }),
   );
 }
 

@@ -22,6 +22,8 @@ export interface GatherWorld {
   readonly trees: Trees;
   /** Of a set that names none. */
   readonly strategy: Strategy;
+  /** A `RolloutStrategy` by `NAME` or `NAMESPACE/NAME`. Throws where it is not there or cannot be read. */
+  strategyNamed(reference: string, namespace: string): Strategy;
   clusters(): readonly Cluster[];
   projects(): ReadonlyMap<string, AppProject>;
   /** What servers outside and ConfigMaps say; it notes what is asked. */
@@ -42,15 +44,29 @@ export interface Gathered {
 }
 
 /** A standalone Application is its own only candidate. */
-export function gatherApplication(application: Application, strategy: Strategy): Gathered {
+export function gatherApplication(
+  application: Application,
+  world: Pick<GatherWorld, "strategy" | "strategyNamed">,
+): Gathered {
   return {
     kind: "Application",
     candidates: [{ application, set: "", madeBy: "" }],
     result: { faults: [], complete: true, conditions: [], heldNames: [] },
-    strategy,
+    strategy: namedStrategy(application.metadata, world) ?? world.strategy,
     changes: { update: true, remove: true },
     summary: "standalone",
   };
+}
+
+/** Names the `RolloutStrategy` of a set or a standalone Application. */
+const strategyAnnotation = "capstan.dev/strategy";
+
+function namedStrategy(
+  { annotations, namespace }: Application["metadata"],
+  world: Pick<GatherWorld, "strategyNamed">,
+): Strategy | undefined {
+  const reference = annotations[strategyAnnotation];
+  return reference === undefined || reference === "" ? undefined : world.strategyNamed(reference, namespace);
 }
 
 /** Runs a set's generators over the snapshot of now; `fetching` where a repository was not fetched yet. */
@@ -86,7 +102,7 @@ export async function gatherSet(
           madeBy: `${trace.generator} ${JSON.stringify(trace.element, bigints)}`,
         })),
       result: { ...result, faults: [...result.faults, ...result.rejected.map(rejectedFault)] },
-      strategy: parseStrategy(set.spec.strategy, world.strategy).strategy,
+      strategy: namedStrategy(set.metadata, world) ?? parseStrategy(set.spec.strategy, world.strategy).strategy,
       changes: allowedChanges(set),
       summary: setSummary(set.spec.generators, result.applications.length),
     };

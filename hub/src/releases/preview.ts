@@ -2,6 +2,7 @@ import { type ClusterId, type Digest, Fault, parallel, type TargetKey } from "@c
 import type { DesiredTarget } from "@capstan/proto/desired";
 import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
+import type { FreezeWindowDocument } from "../documents/views.ts";
 import type { Condition } from "../generators/model.ts";
 import type { ListingQuery } from "../listings/model.ts";
 import type { Strategy } from "../rollout/strategy.ts";
@@ -85,6 +86,8 @@ export interface PreviewWorld {
   rival(owner: string, target: TargetKey): string | undefined;
   readonly defaults: ContentDefaults;
   readonly strategy: Strategy;
+  strategyNamed(reference: string, namespace: string): Strategy;
+  freezes(): readonly FreezeWindowDocument[];
   readonly hash: HashText;
   readonly concurrency: number;
   set(owner: string): ApplicationSet | undefined;
@@ -149,7 +152,7 @@ async function candidates(
   const given = request.set !== undefined || request.application !== undefined;
   const application = given ? request.application : world.application(owner);
   const set = given ? request.set : world.set(owner);
-  if (set === undefined && application !== undefined) return gatherApplication(application, world.strategy);
+  if (set === undefined && application !== undefined) return gatherApplication(application, world);
   if (set === undefined) {
     throw new Fault("not-found", { message: `no set and no Application is called ${owner}.` });
   }
@@ -181,7 +184,8 @@ async function filled(
     const digest = known?.digest ?? made?.digest;
     if (digest === undefined) return bare;
     const bundle = known ?? { digest, size: made?.bytes.length ?? 0, chunks: 0, keyId: "" };
-    const content = targetContent(target, "", { bundle, defaults: world.defaults, hash: world.hash });
+    const { defaults, hash } = world;
+    const content = targetContent(target, "", { bundle, defaults, hash, freezes: world.freezes() });
     return {
       target,
       content: content.digest,

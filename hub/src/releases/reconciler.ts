@@ -11,6 +11,7 @@ import {
 } from "@capstan/proto";
 import type { Cluster } from "../clusters/model.ts";
 import type { Application, ApplicationSet, AppProject } from "../documents/model.ts";
+import type { FreezeWindowDocument } from "../documents/views.ts";
 import type { RenderRequest } from "../render/model.ts";
 import type { Strategy } from "../rollout/strategy.ts";
 import type { RepositoryKey } from "../sources/model.ts";
@@ -48,6 +49,10 @@ export interface ReleasesOptions {
   readonly defaults: ContentDefaults;
   /** Of a set that names none. */
   readonly strategy: Strategy;
+  /** A `RolloutStrategy` by `NAME` or `NAMESPACE/NAME`. Throws where it is not there or cannot be read. */
+  strategyNamed(reference: string, namespace: string): Strategy;
+  /** The fleet's windows, beside those of projects. */
+  freezes(): readonly FreezeWindowDocument[];
   readonly hash: HashText;
   /** Renders under way at once, of all owners. */
   readonly concurrency: number;
@@ -265,7 +270,7 @@ export class ReleasesReconciler {
     const asking = this.#asked.pass(owner);
     const gathered =
       set === undefined
-        ? gatherApplication(application as Application, this.#options.strategy)
+        ? gatherApplication(application as Application, this.#options)
         : await gatherSet(owner, set, { ...this.#world(owner, repositories), asking });
     return gathered === "fetching" ? "fetching" : { ...gathered, owner, repositories, asking };
   }
@@ -346,8 +351,8 @@ export class ReleasesReconciler {
   async #fill(target: Sorted["targets"][number], { lane, pass, run }: Filling): Promise<Filled | undefined> {
     try {
       const bundle = await this.#bundle(target, pass, run.signal);
-      const { defaults, hash } = this.#options;
-      return { target, lane, content: targetContent(target, lane, { bundle, defaults, hash }) };
+      const { defaults, hash, freezes } = this.#options;
+      return { target, lane, content: targetContent(target, lane, { bundle, defaults, hash, freezes: freezes() }) };
     } catch (thrown) {
       if (run.signal.aborted) throw thrown;
       const { key, cluster } = target;

@@ -1,32 +1,19 @@
 import type { ClusterId, TargetKey } from "@capstan/proto";
-import { beginAbort } from "./ending.ts";
+import { type Recent, rateFull, recentOf, remember, stageFull } from "./budget.ts";
 import { isInFlight, isUnstarted } from "./fold.ts";
-import type {
-  Change,
-  ClusterFact,
-  Facts,
-  HeldOn,
-  Move,
-  PlannedCluster,
-  PlannedStage,
-  RunPhase,
-  RunState,
-  StagePhase,
-} from "./model.ts";
-import { isHealthyThere, offlineForMs } from "./observe.ts";
-import { dispatchOf, note, type Stepping, self, wake } from "./stepping.ts";
-import { amountText, atMost, counted } from "./strategy.ts";
-import { denominator, isBreached, isConcluded, isOpen, stageLimit, type Tally, tally, total } from "./tally.ts";
-
-/** What holds a run although nothing is in flight. */
-interface Hold {
-  readonly on: HeldOn;
-  readonly reason: string;
-}
+import { closedTo, failedGateText, gateText } from "./gate-words.ts";
+import { failedGate, workGates } from "./gates.ts";
+import type { Change, ClusterFact, Facts, Move, PlannedCluster, PlannedStage, RunPhase } from "./model.ts";
+import { isHealthyThere, offlineForMs, offlineStatus } from "./observe.ts";
+import { breachText, countText, type Hold, settlePhase, settleStage, stop } from "./settle.ts";
+import { watchSoak } from "./soak.ts";
+import { dispatchOf, note, type Stepping, wake } from "./stepping.ts";
+import { breachOf, isConcluded, isOpen, type Tally, tally, total } from "./tally.ts";
 
 /** The stages' counts and unstarted clusters, kept true while dispatching. */
 interface Board {
   readonly counts: Tally[];
+  readonly recent: Recent;
   /** Indices of unstarted clusters by stage, in the order of dispatch. */
   readonly unstarted: number[][];
   hold: Hold | undefined;
@@ -36,13 +23,20 @@ interface Board {
 
 /** Stops after too many failures, else lets every open stage go on, then names the run's phase. */
 export function advance(stepping: Stepping): void {
-  const { rec } = stepping;
+  const { rec, facts } = stepping;
   if (rec.status.phase === "Paused") return;
+  watchSoaks(stepping);
   const counts = tally(rec);
   if (stopOnFailures(stepping, counts)) return;
-  const board: Board = { counts, unstarted: unstartedOf(stepping), hold: undefined, bringers: undefined };
-  for (const [at, stage] of rec.plan.stages.entries()) runStage(stepping, board, at, stage);
-  settleRun(stepping, board);
+  const recent = recentOf(rec, facts.now);
+  const board: Board = { counts, unstarted: unstartedOf(stepping), hold: undefined, bringers: undefined, recent };
+  for (const [at, stage] of rec.plan.stages.entries()) {
+    // A stage that ends badly stops the run: those after it do not begin.
+    if (rec.status.phase === "Running" || rec.status.phase === "Held") runStage(stepping, board, at, stage);
+  }
+  if (rec.status.phase === "Running" || rec.status.phase === "Held") {
+    if (!stopOnGate(stepping)) settleRun(stepping, board);
+  }
 }
 
 function unstartedOf({ rec }: Stepping): number[][] {
@@ -53,30 +47,29 @@ function unstartedOf({ rec }: Stepping): number[][] {
   return lists;
 }
 
+/** While a stage soaks, its clusters are looked at as if they were still under way. */
+function watchSoaks(stepping: Stepping): void {
+  const { rec } = stepping;
+  for (const [at, { status }] of rec.stages.entries()) {
+    if (status.phase === "Soaking" || status.phase === "AfterTasks") watchSoak(stepping, at);
+  }
+}
+
 /** After a breach nothing new starts; what is in flight finishes, and the counts stay exact. */
 function stopOnFailures(stepping: Stepping, counts: readonly Tally[]): boolean {
-  const { rec, facts } = stepping;
-  const at = rec.plan.stages.findIndex((stage, index) => isBreached(stage, counts[index] as Tally));
-  const stage = rec.plan.stages[at];
-  if (stage === undefined || rec.plan.strategy.onFailure === "continue") return false;
-  const reason = breachText(rec, at, stage);
-  if (rec.plan.strategy.onFailure === "abort") beginAbort(rec, { now: facts.now, actor: self, reason });
-  else note(stepping, reason, { of: "run", to: { phase: "Paused", by: self, reason, failure: true } });
+  const { rec } = stepping;
+  const breach = rec.plan.strategy.onFailure === "continue" ? undefined : breachOf(rec.plan, counts);
+  if (breach === undefined) return stopOnGate(stepping);
+  stop(stepping, breachText(rec, breach));
   return true;
 }
 
-/** `canary prod-us-2 failed (allowed: 0 failures)`. */
-export function breachText(state: Pick<RunState, "members" | "clusters">, at: number, stage: PlannedStage): string {
-  const failed = state.members.filter((_, i) => isFailedIn(state, i, at)).map((member) => member.cluster);
-  const names =
-    failed.length > 3 ? `${failed.slice(0, 3).join(", ")} and ${failed.length - 3} more` : failed.join(", ");
-  const allowed = stage.maxFailures === null ? "any number of" : amountText(stage.maxFailures);
-  return `${stage.name} ${names} failed (allowed: ${allowed} failures)`;
-}
-
-function isFailedIn(state: Pick<RunState, "clusters">, index: number, stage: number): boolean {
-  const run = state.clusters[index];
-  return run?.stage === stage && run.status.is === "Failed";
+/** A gate that failed stops the run whatever its clusters endure: somebody asked for it. */
+function stopOnGate(stepping: Stepping): boolean {
+  const failed = failedGate(stepping.rec);
+  if (failed === undefined) return false;
+  stop(stepping, failedGateText(stepping.rec, failed));
+  return true;
 }
 
 function runStage(stepping: Stepping, board: Board, at: number, stage: PlannedStage): void {
@@ -85,13 +78,20 @@ function runStage(stepping: Stepping, board: Board, at: number, stage: PlannedSt
   const count = board.counts[at];
   if (run === undefined || count === undefined || !isOpen(rec, at)) return;
   if (isConcluded(run) && count.unstarted === 0) return;
+  const gate = workGates(stepping, at, "before");
+  if (gate !== undefined) {
+    board.hold ??= { on: "gate", reason: gateText(rec.plan, at, gate) };
+    settlePhase(stepping, at, { to: { phase: "BeforeTasks" }, reason: gate.task.name });
+    return;
+  }
   do dispatchStage(stepping, board, at);
   while (isShort(stage, count) && replaceCanary(stepping, board, at));
   const held = isShort(stage, count) && hasUntouched(stepping, board, at);
   if (held) {
     board.hold ??= { on: "capacity", reason: `no cluster is connected that could be the canary` };
   }
-  settleStage(stepping, count, at, held);
+  const waits = settleStage(stepping, board.counts, at, held);
+  board.hold ??= waits;
 }
 
 function isLast(rec: Stepping["rec"], stage: number): boolean {
@@ -100,7 +100,7 @@ function isLast(rec: Stepping["rec"], stage: number): boolean {
 
 /** Whether the stage cannot reach its success any more, though nothing failed: its clusters were deferred or left. */
 function isShort(stage: PlannedStage, count: Tally): boolean {
-  return count.done + count.inFlight + count.unstarted + count.failed < stage.minSuccess;
+  return stage.kind === "canary" && count.done + count.inFlight + count.unstarted + count.failed < stage.minSuccess;
 }
 
 /** Whether a cluster of a later stage could prove the release, once it is connected. */
@@ -161,17 +161,10 @@ function dispatchStage(stepping: Stepping, board: Board, at: number): void {
 }
 
 function hasRoom({ rec }: Stepping, board: Board, at: number): boolean {
-  const stage = rec.plan.stages[at];
-  const run = rec.stages[at];
-  const count = board.counts[at];
-  if (stage === undefined || run === undefined || count === undefined) return false;
-  const limit = stageLimit(stage, run, count);
-  if (limit === 0) board.hold ??= { on: "gate", reason: `${stage.name} waits for a person: its maxUpdate is 0` };
-  if (limit !== null && count.inFlight >= limit) return false;
-  if (rec.plan.strategy.maxConcurrency === null) return true;
-  const all = total(board.counts);
-  const ceiling = atMost(rec.plan.strategy.maxConcurrency, denominator(all));
-  return ceiling === null || all.inFlight < ceiling;
+  const limit = stageFull(rec, board.counts, at);
+  if (limit?.rule === "held-gate") board.hold ??= { on: "gate", reason: limit.text };
+  if (limit?.rule === "unavailable") board.hold ??= { on: "budget", reason: limit.text };
+  return limit === undefined;
 }
 
 /** Whether the cluster left the list of the unstarted: dispatched, or deferred. */
@@ -189,17 +182,55 @@ function startOne(stepping: Stepping, board: Board, at: number, index: number): 
     return true;
   };
   if (fact.cordoned === true) return defer("cordoned", "cordoned");
-  if (!fact.connected) return isOffline(stepping, fact) ? defer("offline", "offline") : false;
+  if (!fact.connected)
+    return isOffline(stepping, fact) ? giveUp(stepping, count, index) || defer("offline", "offline") : false;
+  if (isKept(stepping, board, member)) return false;
   const obstacle = obstacleOf(stepping, board, index, member.moves);
   if (obstacle === "wait") return false;
   if (obstacle === "defer") return defer("successor", "its target's new place is not healthy");
-  const to = { is: "Dispatched", seq: fact.revision } as const;
+  const to = { is: "Dispatched", seq: fact.revision, ...(isIll(fact, member) ? { ill: true as const } : {}) } as const;
   note(stepping, `${rec.plan.stages[at]?.name ?? "stage"}: its turn`, { of: "cluster", index, cluster, to });
   count.unstarted -= 1;
   count.inFlight += 1;
+  remember(board.recent, member, facts.now);
   const run = rec.clusters[index];
   if (run !== undefined) dispatch.push(dispatchOf(rec.plan.run, index, member, run));
   return true;
+}
+
+/** Where the strategy does not defer what is offline: it failed, or is left out. */
+function giveUp(stepping: Stepping, count: Tally, index: number): boolean {
+  const { rec } = stepping;
+  const cluster = rec.members[index]?.cluster;
+  const to = offlineStatus(rec.plan.strategy);
+  if (cluster === undefined || to === undefined) return false;
+  note(stepping, "offline", { of: "cluster", index, cluster, to });
+  count.unstarted -= 1;
+  if (to.is === "Failed") count.failed += 1;
+  else count.left += 1;
+  return true;
+}
+
+/** A window or a rate that keeps a cluster back; others of its stage may go. */
+function isKept(stepping: Stepping, board: Board, member: PlannedCluster): boolean {
+  const { rec, facts } = stepping;
+  const closed = closedTo(rec.plan, member, facts);
+  if (closed !== undefined) {
+    board.hold ??= { on: "window", reason: `${member.cluster}: ${closed.text}` };
+    wake(stepping, closed.until);
+    return true;
+  }
+  const limit = rateFull(rec, board.recent, member);
+  wake(stepping, limit?.until ?? null);
+  return limit !== undefined;
+}
+
+/** Whether a target was not well before it is changed. */
+function isIll(fact: ClusterFact, member: PlannedCluster): boolean {
+  return member.moves.some(({ target, from }) => {
+    const { reported } = fact.target(target);
+    return from === null || (reported !== null && reported.health === "Degraded");
+  });
 }
 
 function isOffline(stepping: Stepping, fact: ClusterFact): boolean {
@@ -251,45 +282,6 @@ function bringersOf(members: readonly PlannedCluster[]): ReadonlyMap<TargetKey, 
     }
   }
   return bringers;
-}
-
-function settleStage(stepping: Stepping, count: Tally, at: number, held: boolean): void {
-  const { rec } = stepping;
-  const stage = rec.plan.stages[at];
-  const run = rec.stages[at];
-  if (stage === undefined || run === undefined) return;
-  const to = stagePhase(stage, count, stageLimit(stage, run, count), held);
-  if (isSame(to, run.status)) return;
-  note(stepping, stageReason(to, count), { of: "stage", stage: at, to });
-}
-
-function stagePhase(stage: PlannedStage, count: Tally, limit: number | null, held: boolean): StagePhase {
-  if (count.unstarted > 0 || held) return { phase: "Dispatching", limit, of: denominator(count) };
-  if (count.inFlight > 0) return { phase: "Verifying" };
-  if (count.size === count.left) return { phase: "Skipped" };
-  const nothing = count.done === 0 && count.failed > 0;
-  return { phase: nothing || (count.failed > 0 && stage.minSuccess > count.done) ? "Failed" : "Succeeded" };
-}
-
-function isSame(a: StagePhase, b: StagePhase): boolean {
-  if (a.phase !== "Dispatching" || b.phase !== "Dispatching") return a.phase === b.phase;
-  return a.limit === b.limit && a.of === b.of;
-}
-
-function stageReason(to: StagePhase, count: Tally): string {
-  if (to.phase !== "Dispatching") return to.phase === "Verifying" ? "all are dispatched" : countText(count);
-  return to.limit === null
-    ? `${counted(to.of, "cluster")}, no limit`
-    : `at most ${to.limit} of ${counted(to.of, "cluster")} at once`;
-}
-
-/** `7 done, 1 failed, 2 deferred`. */
-function countText(count: Tally): string {
-  const parts = [`${count.done} done`];
-  if (count.failed > 0) parts.push(`${count.failed} failed`);
-  if (count.deferred > 0) parts.push(`${count.deferred} deferred`);
-  if (count.left > 0) parts.push(`${count.left} left out`);
-  return parts.join(", ");
 }
 
 function settleRun(stepping: Stepping, board: Board): void {

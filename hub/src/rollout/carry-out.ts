@@ -1,9 +1,10 @@
 import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Fault, type TargetKey } from "@capstan/proto";
-import { OperationSchema, Removal } from "@capstan/proto/desired";
-import type { Change as DesiredChange } from "../targets/content.ts";
+import { DesiredTargetSchema, OperationSchema, Removal, WindowOverrideSchema } from "@capstan/proto/desired";
+import type { Change as DesiredChange, TargetContent } from "../targets/content.ts";
 import { asCalledNow, contentIn, type KeptRun, type Lane } from "./lane-run.ts";
-import type { Dispatch, Move } from "./model.ts";
+import type { Dispatch, Move, Plan } from "./model.ts";
 import type { Assignments, RemovalGuard } from "./port.ts";
 
 /** A dispatch of a lane's run. */
@@ -57,7 +58,8 @@ function changeOf({ lane, kept, dispatch }: Order, move: Move, world: OrderWorld
     );
     return undefined;
   }
-  const present = asCalledNow(lane, { cluster: dispatch.cluster, target: move.target, content });
+  const named = asCalledNow(lane, { cluster: dispatch.cluster, target: move.target, content });
+  const present = passing(named, kept.state.plan);
   if (!dispatch.again) return { kind: "hold", content: present };
   // The same content once more: a new generation comes from an operation that was not asked for before.
   const { actor } = kept.state.plan;
@@ -66,4 +68,16 @@ function changeOf({ lane, kept, dispatch }: Order, move: Move, world: OrderWorld
     content: present,
     operation: create(OperationSchema, { id: dispatch.id, actor, sync: true }),
   };
+}
+
+/** How long the agent may pass windows for what goes out in a hurry, milliseconds. */
+const passMs = 3_600_000;
+
+/** A rollback and an emergency run pass windows by a signed word, so that the agent lets them through as well. */
+function passing(content: TargetContent, { origin, emergency, actor, reason, plannedAt }: Plan): TargetContent {
+  if ((origin.kind !== "rollback" && emergency === undefined) || content.target.windows.length === 0) return content;
+  const until = timestampFromMs(plannedAt + passMs);
+  const told = reason === "" ? origin.kind : reason;
+  const windowOverride = create(WindowOverrideSchema, { actor, reason: told, until });
+  return { ...content, target: create(DesiredTargetSchema, { ...content.target, windowOverride }) };
 }

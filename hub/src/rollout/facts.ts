@@ -1,7 +1,8 @@
-import type { ClusterId, Instant, TargetKey } from "@capstan/proto";
+import { type ClusterId, type Instant, type TargetKey, windowsOpen } from "@capstan/proto";
 import { Health as WireHealth, Phase as WirePhase } from "@capstan/proto/agent";
+import type { Window } from "@capstan/proto/desired";
 import type { TargetStatus } from "../status/model.ts";
-import type { ClusterFact, Facts, Health, LaneKey, Phase, RunPhase, TargetReport } from "./model.ts";
+import type { Closed, ClusterFact, Facts, Health, LaneKey, Move, Phase, RunPhase, TargetReport } from "./model.ts";
 import type { Assignments, ClusterView, RemovalGuard } from "./port.ts";
 
 const healths: Record<number, Health> = {
@@ -30,6 +31,8 @@ interface Views {
   readonly assignments: Assignments;
   readonly clusters: ClusterView;
   readonly guard: RemovalGuard;
+  /** The windows of a content that the lane knows, as they are now. */
+  windowsOf(cluster: ClusterId, move: Move): readonly Window[];
 }
 
 /** What the executor may know of the fleet at one moment, for one lane. */
@@ -38,9 +41,22 @@ export function factsOf(now: Instant, views: Views, rollback: RunPhase | undefin
     now,
     listeningSince: views.clusters.listeningSince,
     of: (cluster) => clusterFact(cluster, views),
+    closed: (cluster, moves) =>
+      closedBy(
+        now,
+        moves.flatMap((move) => views.windowsOf(cluster, move)),
+      ),
     heldRemoval: (cluster, target) => (isElsewhere(target, views) ? undefined : views.guard.held(cluster, target)),
     ...(rollback === undefined ? {} : { rollback }),
   };
+}
+
+/** The agent's own rule, so that nothing is sent that it would not apply. A schedule that nobody can read closes. */
+function closedBy(now: Instant, windows: readonly Window[]): Closed | undefined {
+  if (windows.length === 0) return undefined;
+  const gate = windowsOpen({ windows: [...windows] }, { now, byPerson: false });
+  if (gate.kind === "open") return undefined;
+  return { text: gate.fault.message.replace(/^it waits: |\.$/g, ""), until: gate.until ?? now + 60_000 };
 }
 
 /** Whether another lane has the target by now. */

@@ -6,9 +6,11 @@ import type {
   ClusterStatus,
   Plan,
   PlannedCluster,
+  PlannedStage,
   RunPhase,
   RunState,
   StageRun,
+  TaskRun,
   Transition,
 } from "./model.ts";
 
@@ -22,10 +24,20 @@ export function begin(plan: Plan): RunState {
     since,
     startedAt: null,
     endedAt: null,
-    stages: plan.stages.map(() => ({ status: { phase: "Pending" }, since, unlocked: false })),
+    stages: plan.stages.map((stage) => freshStage(stage, since)),
     members: plan.clusters,
     clusters: plan.clusters.map((member) => untouched(member, since)),
   };
+}
+
+function freshStage({ before = [], after = [] }: PlannedStage, since: Instant): StageRun {
+  const tasks = [...before, ...after].map(() => freshTask(since));
+  return { status: { phase: "Pending" }, since, unlocked: false, promoted: false, tasks };
+}
+
+function freshTask(since: Instant, attempt = 0): TaskRun {
+  const counts = { good: 0, bad: 0, unclear: 0, readAt: null, last: "", sentAt: null };
+  return { is: "Pending", since, reason: "", approvals: [], ...counts, attempt };
 }
 
 function untouched(member: PlannedCluster, since: Instant): ClusterRun {
@@ -152,7 +164,8 @@ export class Recorder {
   }
 
   /** Makes a recorded change. */
-  replay({ seq, at, change }: Transition): void {
+  replay(line: Transition): void {
+    const { seq, at, change } = line;
     if (seq !== this.#seq + 1) {
       throw new Fault("internal", { message: `expected line ${this.#seq + 1} of the record, found ${seq}.` });
     }
@@ -166,6 +179,15 @@ export class Recorder {
         return;
       case "unlock":
         this.#stage(change.stage, { unlocked: true });
+        return;
+      case "promote":
+        this.#stage(change.stage, { promoted: true });
+        return;
+      case "task":
+      case "approval":
+      case "reading":
+      case "sent":
+        this.#task(change.stage, change.task, (task) => progressed(task, change, line));
         return;
       case "cluster":
         this.#cluster(change.index, (run) => moved(run, change.to, at));
@@ -202,6 +224,13 @@ export class Recorder {
     this.#stages[index] = { ...stage, ...change, ...(same ? { since: stage.since } : {}) };
   }
 
+  #task(stage: number, index: number, change: (task: TaskRun) => TaskRun): void {
+    const tasks = this.stages[stage]?.tasks ?? [];
+    const task = tasks[index];
+    if (task === undefined) throw new Fault("internal", { message: `stage ${stage} has no task ${index}.` });
+    this.#stage(stage, { tasks: tasks.map((each, at) => (at === index ? change(task) : each)) });
+  }
+
   #cluster(index: number, change: (run: ClusterRun) => ClusterRun): void {
     this.#clusters ??= [...this.#before.clusters];
     const run = this.#clusters[index];
@@ -212,7 +241,7 @@ export class Recorder {
 
 function moved(run: ClusterRun, to: ClusterStatus, at: Instant): ClusterRun {
   if (to.is === "Dispatched" && to.recall !== true) {
-    const dispatch = { dispatchedAt: at, dispatchedSeq: to.seq, spentMs: 0, clockFrom: at };
+    const dispatch = { dispatchedAt: at, dispatchedSeq: to.seq, spentMs: 0, clockFrom: at, ill: to.ill === true };
     return { ...run, ...dispatch, status: to, since: at, attempt: run.attempt + 1 };
   }
   if (!isInFlight(to)) return { ...clocked(run, false, at), status: to, since: at };
@@ -224,4 +253,22 @@ function moved(run: ClusterRun, to: ClusterStatus, at: Instant): ClusterRun {
 
 function clocked(run: ClusterRun, running: boolean, at: Instant): ClusterRun {
   return { ...run, spentMs: elapsedMs(run, at), clockFrom: running ? at : null };
+}
+
+type TaskChange = Extract<Change, { of: "task" | "approval" | "reading" | "sent" }>;
+
+/** A task after one line of the record; beginning anew forgets what was counted. */
+function progressed(task: TaskRun, change: TaskChange, { at, actor, reason }: Transition): TaskRun {
+  switch (change.of) {
+    case "task": {
+      const begun = change.to === "Waiting" ? { ...freshTask(at, task.attempt + 1) } : task;
+      return change.to === "Pending" ? freshTask(at, task.attempt) : { ...begun, is: change.to, since: at, reason };
+    }
+    case "approval":
+      return { ...task, approvals: [...task.approvals, { by: actor, at, plan: change.plan }] };
+    case "reading":
+      return { ...task, [change.verdict]: task[change.verdict] + 1, readAt: at, last: reason };
+    case "sent":
+      return { ...task, sentAt: at, last: reason };
+  }
 }

@@ -12,10 +12,23 @@ export function isEmptied({ key, pin }: Lane, { release }: Wanted, assignments: 
 
 /** Whether the lane may go to what is asked of it: no pin, nobody whose word it waits for, and nothing that was refused. */
 export function mayMove(lane: Lane, wanted: Wanted): boolean {
-  if (pinned(lane.pin, wanted.release.id) !== null) return false;
+  if (isPinned(lane, wanted)) return false;
   if (lane.released?.release === wanted.release.id) return true;
   if (!wanted.automated && wanted.release.targets.length > 0) return false;
   return !isRefused(lane, wanted);
+}
+
+/** Whether a pin keeps the lane from what is asked of it; one of a rollback by itself ends with another content. */
+export function isPinned(lane: Lane, { release }: Wanted): boolean {
+  if (pinned(lane.pin, release.id) === null) return false;
+  if (lane.pin?.untilOther !== true) return true;
+  const back = runNamed(lane, lane.pin.run)?.state.plan.origin;
+  const refused = back?.kind === "rollback" ? runNamed(lane, back.of) : undefined;
+  return refused === undefined || asksFor(lane, refused, release);
+}
+
+function runNamed(lane: Lane, run: RunId): KeptRun | undefined {
+  return [lane.run, ...lane.past].find((each) => each?.state.plan.run === run);
 }
 
 /**
@@ -30,6 +43,11 @@ export function isRefused(lane: Lane, { release }: Wanted): boolean {
   const { run } = lane;
   if (run === undefined || !(run.state.status.phase === "Paused" || endedBadly(run.state))) return false;
   if (isOver(run.state.status) && run.state.plan.release === release.id) return true;
+  return asksFor(lane, run, release);
+}
+
+/** Whether a release asks for what a run was to bring, place by place. */
+function asksFor(lane: Lane, run: KeptRun, release: Wanted["release"]): boolean {
   const { brought, kept } = placesOf([...sameRelease(lane, run).reverse(), run.state]);
   const places = release.targets.map((one) => ({ place: placeOf(one), content: one.content }));
   const asks = ({ place, content }: { place: string; content: Digest }) =>

@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
 import { Fault } from "@capstan/proto";
-import { DesiredTargetSchema } from "@capstan/proto/desired";
+import { DesiredTargetSchema, type Window } from "@capstan/proto/desired";
 import type { TargetContent } from "../targets/content.ts";
 import { splitLane } from "./facts.ts";
 import { isOver } from "./fold.ts";
-import type { LaneKey, Pin, Release, RunState, Strategy } from "./model.ts";
+import type { Emergency, LaneKey, Move, Pin, Reason, Release, RunState, Strategy } from "./model.ts";
 import { releaseOf } from "./plan.ts";
 
 /** What people ask of a lane now; the newest answer of the releases room. */
@@ -43,8 +43,12 @@ export interface Lane {
   /** Runs before it, newest first, at most ten. */
   past: KeptRun[];
   pin: Pin | undefined;
+  /** Why what is wanted cannot be planned; absent: it can. */
+  unplanned: Reason | undefined;
   /** The release that a person lets go, once: the lane is not automated, or its last run ended badly. */
-  released: { readonly release: Digest; readonly by: string } | undefined;
+  released: { readonly release: Digest; readonly by: string; readonly emergency?: Emergency } | undefined;
+  /** Contents of `of` by place; made when it is first asked. */
+  places: { readonly of: Wanted; readonly at: ReadonlyMap<string, Digest> } | undefined;
   /** Work on the lane happens one after the other. */
   turn: Promise<unknown>;
 }
@@ -52,7 +56,15 @@ export interface Lane {
 /** A lane of which nothing is known yet. */
 export function newLane(key: LaneKey): Lane {
   const turn = Promise.resolve();
-  return { key, wanted: undefined, leaving: [], run: undefined, past: [], pin: undefined, released: undefined, turn };
+  const none = {
+    wanted: undefined,
+    run: undefined,
+    pin: undefined,
+    released: undefined,
+    places: undefined,
+    unplanned: undefined,
+  };
+  return { key, leaving: [], past: [], turn, ...none };
 }
 
 /** Puts a run's newest state where it belongs: in place of its older state, or as the lane's newest run. */
@@ -108,12 +120,30 @@ export function asCalledNow(
     content,
   }: { readonly cluster: ClusterId; readonly target: TargetKey; readonly content: TargetContent },
 ): TargetContent {
-  const place = lane.wanted?.release.targets.find((one) => one.target === target && one.cluster === cluster);
-  const now = place === undefined ? undefined : lane.wanted?.contents.get(place.content)?.target;
+  const now = wantedNow(lane, cluster, target);
   if (now === undefined) return content;
   const { windows, set } = now;
   const { name } = splitLane(lane.key);
   return { ...content, target: create(DesiredTargetSchema, { ...content.target, windows, set, lane: name }) };
+}
+
+/** What people ask for at a place; the release's places are looked up once for each release. */
+function wantedNow(lane: Lane, cluster: ClusterId, target: TargetKey): TargetContent["target"] | undefined {
+  const { wanted } = lane;
+  if (wanted === undefined) return undefined;
+  if (lane.places?.of !== wanted) {
+    const at = new Map(wanted.release.targets.map((one) => [`${one.cluster} ${one.target}`, one.content] as const));
+    lane.places = { of: wanted, at };
+  }
+  const content = lane.places.at.get(`${cluster} ${target}`);
+  return content === undefined ? undefined : wanted.contents.get(content)?.target;
+}
+
+/** The windows that people ask for a move's target now; of a removal: none, it only takes away. */
+export function windowsIn(lane: Lane, cluster: ClusterId, { target, to }: Move): readonly Window[] {
+  if (to === null) return [];
+  const content = contentIn(lane, to);
+  return content === undefined ? [] : asCalledNow(lane, { cluster, target, content }).target.windows;
 }
 
 /** What a lane still wants to remove: its run, if that goes on, and what people no longer ask for. */

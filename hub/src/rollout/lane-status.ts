@@ -1,4 +1,5 @@
 import { isOver } from "./fold.ts";
+import { isPinned } from "./follow.ts";
 import type { Lane, Wanted } from "./lane-run.ts";
 import type { Facts, LaneKey, Pin, Reason, RunState } from "./model.ts";
 import { pinned } from "./rollback.ts";
@@ -19,13 +20,14 @@ export interface LaneStatus {
 export function laneStatus(lane: Lane, facts: Facts): LaneStatus {
   const run = lane.run?.state;
   const waiting = run === undefined || isOver(run.status) ? null : why(run, facts);
-  const pin = lane.wanted === undefined ? null : pinned(lane.pin, lane.wanted.release.id);
+  const held = lane.wanted !== undefined && isPinned(lane, lane.wanted);
+  const pin = held && lane.wanted !== undefined ? pinned(lane.pin, lane.wanted.release.id) : null;
   return {
     lane: lane.key,
     wanted: lane.wanted,
     run,
     past: lane.past.map(({ state }) => state),
     pin: lane.pin,
-    reason: waiting ?? pin,
+    reason: waiting ?? pin ?? lane.unplanned ?? null,
   };
 }

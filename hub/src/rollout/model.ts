@@ -2,16 +2,19 @@
  * A rollout moves a lane to a release, stage by stage. What moves is a cluster: all of the lane's targets there that
  * share a stage move together. Three pure parts work on these types: `plan` (no choices left), `check` (invariants) and
  * `step` (what to do next). The truth of a run is its plan and its transitions; its state is their fold.
- *
- * The pure verbs stand in the files of their names: strategy, plan, check, fold, step, why, verbs, supersede, rollback.
- *
  * Everything here but `Facts` is plain JSON. Times are the hub's wall clock; durations are milliseconds.
  */
-import type { Branded, ClusterId, Digest, Instant, TargetKey } from "@capstan/proto";
-import { Fault } from "@capstan/proto";
+import { type Branded, type ClusterId, type Digest, Fault, type Instant, type TargetKey } from "@capstan/proto";
+import type { Task } from "../documents/strategy-model.ts";
+import type { ClusterFact } from "./facts-model.ts";
+import type { Closed, Reason } from "./reason.ts";
 import type { Amount, Strategy } from "./strategy.ts";
+import type { TaskRun, TaskState, Verdict } from "./task-model.ts";
 
+export type { ClusterFact, Health, Phase, TargetFact, TargetReport } from "./facts-model.ts";
+export type { Closed, Reason, Rule } from "./reason.ts";
 export type { Amount, Strategy } from "./strategy.ts";
+export type { TaskRun, TaskState, Verdict } from "./task-model.ts";
 
 /** `<set or application>:<lane>`: what one team releases. */
 export type LaneKey = Branded<"LaneKey">;
@@ -83,9 +86,12 @@ export interface PlannedCluster {
   readonly stage: number;
   readonly moves: readonly Move[];
   readonly deadlineMs: number;
+  /** What its rate is counted by: the value of the strategy's label. */
+  readonly rateKey?: string;
 }
 
-export type StageKind = "new" | "canary" | "step" | "all" | "removals";
+/** `gate`: without clusters, for tasks before or after groups. */
+export type StageKind = "new" | "canary" | "step" | "all" | "gate" | "removals";
 
 export interface PlannedStage {
   readonly name: string;
@@ -99,6 +105,22 @@ export interface PlannedStage {
   readonly minSuccess: number;
   /** Later stages, but for removals, do not wait for it. */
   readonly aside: boolean;
+  /** Stages of one wave go on beside each other; absent: it stands alone. */
+  readonly wave?: number;
+  /** Limits over its whole wave. */
+  readonly waveConcurrency?: Amount;
+  readonly waveFailures?: Amount;
+  /** Of its clusters and those of `covers`, so many must succeed; shares are rounded up. */
+  readonly minimum?: Amount;
+  /** Clusters that may be ill at once because of this run. */
+  readonly maxUnavailable?: Amount;
+  /** Its clusters (or those of `covers`) stay healthy for so long before it ends. */
+  readonly soakMs?: number;
+  /** Of the last part of a stage: all its parts. */
+  readonly covers?: readonly number[];
+  /** What has to pass before the first cluster starts, in order, and before the stage ends. */
+  readonly before?: readonly Task[];
+  readonly after?: readonly Task[];
 }
 
 /** What kind of run it is, and from which it comes. */
@@ -127,6 +149,7 @@ export interface PlanInput {
   readonly only?: readonly ClusterId[];
   /** Move also what is at the release already (a retry). */
   readonly again?: boolean;
+  readonly emergency?: Emergency;
 }
 
 /** A cluster as planning sees it. `connected` is false for one that is cordoned, too. Targets of a cluster that is not listed are left out and named in `Plan.unknown`. */
@@ -135,6 +158,8 @@ export interface ClusterAtPlan {
   readonly connected: boolean;
   /** A person prefers it as canary (label `capstan.dev/canary: "true"`). */
   readonly canary?: boolean;
+  /** Stages of a `RolloutStrategy` select by them. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Immutable. Two plans from the same input have the same hash. */
@@ -161,6 +186,16 @@ export interface Plan {
   /** Targets that no RollingSync step selects: they never move (Argo CD's rule); shown as a warning. */
   readonly unmatched: readonly TargetKey[];
   readonly unknown: readonly ClusterId[];
+  /** What surely was not meant, one sentence each. */
+  readonly warnings?: readonly string[];
+  /** A person let it pass gates, soaks, windows and rates. */
+  readonly emergency?: Emergency;
+}
+
+/** Why a run passes what else would hold it. */
+export interface Emergency {
+  readonly by: string;
+  readonly reason: string;
 }
 
 /** SHA-256 over the text's UTF-8 bytes: handed in, for hashing belongs to the platform. */
@@ -196,7 +231,13 @@ export type ClusterStatus =
   | { readonly is: "Pending" }
   | { readonly is: "Waiting"; readonly on: "window" | "rate" | "concurrency" }
   /** `seq`: the cluster's revision when it was decided; what it gets has a higher one. `recall`: aborted before an ack. */
-  | { readonly is: "Dispatched"; readonly seq: number; readonly recall?: true }
+  | {
+      readonly is: "Dispatched";
+      readonly seq: number;
+      readonly recall?: true;
+      /** It was ill before: it does not count as made unavailable. */
+      readonly ill?: true;
+    }
   /** `generation`: the highest of its targets' that the agent acts on. */
   | { readonly is: "Acked" | "Applying" | "Progressing" | "Healthy" | "Done"; readonly generation: number }
   | { readonly is: "Failed"; readonly because: "apply" | "health" | "deadline" | "policy"; readonly message: string }
@@ -221,6 +262,8 @@ export interface ClusterRun {
   /** The deadline clock: what had passed when it stood last, and since when it goes (null: it stands). */
   readonly spentMs: number;
   readonly clockFrom: Instant | null;
+  /** It was ill when it was dispatched last. */
+  readonly ill?: boolean;
 }
 
 export interface StageRun {
@@ -228,6 +271,10 @@ export interface StageRun {
   readonly since: Instant;
   /** A person let a manual stage go. */
   readonly unlocked: boolean;
+  /** A person ended its soak. */
+  readonly promoted: boolean;
+  /** Parallel to `before`, then `after`, of the planned stage. */
+  readonly tasks: readonly TaskRun[];
 }
 
 /** The fold of a plan and its transitions; `seq` is the last one's, 0 before the first. */
@@ -249,6 +296,17 @@ export type Change =
   | { readonly of: "run"; readonly to: RunPhase }
   | { readonly of: "stage"; readonly stage: number; readonly to: StagePhase }
   | { readonly of: "unlock"; readonly stage: number }
+  | { readonly of: "promote"; readonly stage: number }
+  /** `task`: index into `StageRun.tasks`. */
+  | { readonly of: "task"; readonly stage: number; readonly task: number; readonly to: TaskState }
+  | { readonly of: "approval"; readonly stage: number; readonly task: number; readonly plan: Digest }
+  | {
+      readonly of: "reading";
+      readonly stage: number;
+      readonly task: number;
+      readonly verdict: Verdict;
+    }
+  | { readonly of: "sent"; readonly stage: number; readonly task: number }
   /** `index` into `RunState.members`. */
   | { readonly of: "cluster"; readonly index: number; readonly cluster: ClusterId; readonly to: ClusterStatus }
   | { readonly of: "clock"; readonly index: number; readonly cluster: ClusterId; readonly running: boolean }
@@ -265,42 +323,6 @@ export interface Transition {
   readonly change: Change;
 }
 
-export type Health = "Healthy" | "Progressing" | "Degraded" | "Suspended" | "Missing" | "Unknown";
-/**
- * How far the agent is with the generation that it reports. `Held`: it may not (a window, a missing feature): the deadline
- * clock stands. `Observed`: its mode writes nothing, so there is nothing to wait for.
- */
-export type Phase = "Pending" | "Applying" | "Applied" | "Failed" | "Held" | "Observed";
-
-export interface TargetFact {
-  /** It belongs to another lane by now: no longer this run's business. */
-  readonly elsewhere?: true;
-  /** What the leader's signed desired state of that cluster says; null: the target is not in it. */
-  readonly desired: { readonly generation: number; readonly content: Digest } | null;
-  /** What the agent said last; null: nothing, or it confirmed that the target is gone. */
-  readonly reported: TargetReport | null;
-}
-
-export interface TargetReport {
-  readonly generation: number;
-  readonly phase: Phase;
-  readonly health: Health;
-  /** When the hub first saw this health. */
-  readonly healthSince: Instant;
-  /** The first error, for people; empty where none. */
-  readonly error: string;
-}
-
-/** `lastSeen`: when the hub last heard of it, 0: never; `revision`: of its desired state, 0: none. */
-export interface ClusterFact {
-  readonly connected: boolean;
-  /** A person wants nothing new to go there. */
-  readonly cordoned?: boolean;
-  readonly lastSeen: Instant;
-  readonly revision: number;
-  target(target: TargetKey): TargetFact;
-}
-
 /** What `step` and `why` may know. */
 export interface Facts {
   readonly now: Instant;
@@ -308,46 +330,12 @@ export interface Facts {
   readonly listeningSince: Instant;
   /** Undefined: the cluster is no longer in the fleet. */
   of(cluster: ClusterId): ClusterFact | undefined;
+  /** Why nothing may move there now; undefined: no window is in the way. */
+  closed?(cluster: ClusterId, moves: readonly Move[]): Closed | undefined;
   /** The deletion guard's word on one removal: why it is held; undefined: allowed. */
   heldRemoval?(cluster: ClusterId, target: TargetKey): string | undefined;
   /** The phase of the run that rolls this one back. */
   readonly rollback?: RunPhase;
-}
-
-/** Names of the rules that make something wait. */
-export type Rule =
-  | "not-started"
-  | "paused"
-  | "failures"
-  | "held-gate"
-  | "held-delete-guard"
-  | "held-capacity"
-  | "aborting"
-  | "rolling-back"
-  | "earlier-stage"
-  | "concurrency"
-  | "offline"
-  | "successor"
-  | "acknowledgement"
-  | "applying"
-  | "agent-holds"
-  | "health"
-  | "stable"
-  | "removal"
-  | "failed"
-  | "pinned"
-  | "next-step";
-
-/** Why something waits: never empty for what is not finished. */
-export interface Reason {
-  readonly rule: Rule;
-  /** One sentence without its end time: what is so. */
-  readonly text: string;
-  readonly since: Instant;
-  /** What would let it go on: an event, or a command. */
-  readonly unblock: string;
-  /** At most the first ten that it is about. */
-  readonly clusters: readonly ClusterId[];
 }
 
 /** What distribution must make true of one cluster; doing it again changes nothing. */
@@ -363,6 +351,16 @@ export interface Dispatch {
   readonly again: boolean;
 }
 
+/** What the shell asks the world for a task; its answer comes back by `report`. Asking twice does no harm. */
+export interface Errand {
+  /** `<run>/<stage>/<task>/<attempt>/<reading>`: the same id asks for the same thing. */
+  readonly id: string;
+  readonly run: RunId;
+  readonly stage: number;
+  readonly task: number;
+  readonly work: Extract<Task, { kind: "metric" | "webhook" | "notify" }>;
+}
+
 export interface StepResult {
   /** The same object when nothing changed. */
   readonly state: RunState;
@@ -370,6 +368,7 @@ export interface StepResult {
   readonly transitions: readonly Transition[];
   /** New ones, and those whose desired state does not say so yet (the hub died between record and write). */
   readonly dispatch: readonly Dispatch[];
+  readonly errands: readonly Errand[];
   /** The run's reason, then one for each stage that waits. */
   readonly waiting: readonly Reason[];
   /** When time alone may change something; null: only new facts or verbs can. */
@@ -394,4 +393,6 @@ export interface Pin {
   readonly reason: string;
   readonly at: Instant;
   readonly run: RunId;
+  /** Made by a strategy's own rollback: it ends as soon as Git brings another content. */
+  readonly untilOther?: boolean;
 }

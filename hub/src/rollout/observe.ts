@@ -56,7 +56,8 @@ export function observe(sight: Sight): Seen {
   if (!fact.connected) {
     const left = strategy.offlineAfterMs - offlineForMs(fact, facts);
     const deferred: ClusterStatus = { is: "Deferred", because: "offline", dispatched: true };
-    if (left <= 0) return { to: deferred, reason: "offline", clock: false, wakeAt: null };
+    const to = strategy.offlinePolicy === "fail" ? (offlineStatus(strategy) ?? deferred) : deferred;
+    if (left <= 0) return { to, reason: "offline", clock: false, wakeAt: null };
     return stay(false, facts.now + left);
   }
   const failed = steps.find((step) => step.at === "failed");
@@ -204,6 +205,14 @@ export function troubleText(steps: readonly Step[]): string {
 
 function stay(clock: boolean, wakeAt: Instant | null): Seen {
   return { to: undefined, reason: "", clock, wakeAt };
+}
+
+/** What becomes of an offline cluster that is not deferred. */
+export function offlineStatus({
+  offlinePolicy,
+}: Strategy): Extract<ClusterStatus, { is: "Failed" | "Skipped" }> | undefined {
+  if (offlinePolicy === "fail") return { is: "Failed", because: "policy", message: "it is offline" };
+  return offlinePolicy === "skip" ? { is: "Skipped", reason: "it is offline" } : undefined;
 }
 
 /** Whether a target is healthy at what its desired state names, whoever brought it there. */

@@ -33,7 +33,7 @@ export function plan(input: PlanInput, hash: Hash): Plan {
       kept.push({ target: wants.target, cluster: wants.cluster, content: wants.content });
     }
   }
-  const laid = layOut(input.strategy, places.inOrder());
+  const laid = layOut(input.strategy, places.inOrder(), { seed: input.release.id, hash });
   for (const target of laid.unmatched) {
     const at = wanted.get(target) ?? -1;
     const { [at]: wants } = targets;
@@ -60,6 +60,7 @@ interface Place {
   readonly cluster: ClusterId;
   readonly connected: boolean;
   readonly canary: boolean;
+  readonly labels: Readonly<Record<string, string>>;
   readonly changes: Work[];
   readonly removals: Move[];
 }
@@ -72,9 +73,9 @@ class Places {
 
   constructor({ clusters, only }: PlanInput) {
     this.#only = only === undefined ? undefined : new Set(only);
-    for (const { id, connected, canary = false } of clusters) {
+    for (const { id, connected, canary = false, labels = noLabels } of clusters) {
       if (this.#only?.has(id) === false) continue;
-      this.#places.set(id, { cluster: id, connected, canary, changes: [], removals: [] });
+      this.#places.set(id, { cluster: id, connected, canary, labels, changes: [], removals: [] });
     }
   }
 
@@ -128,12 +129,16 @@ function sealed(input: PlanInput, laid: Laid, hash: Hash): Plan {
     unchanged: laid.unchanged,
     kept: laid.kept,
     partial: input.only !== undefined,
+    ...(laid.warnings.length === 0 ? {} : { warnings: laid.warnings }),
+    ...(input.emergency === undefined ? {} : { emergency: input.emergency }),
     ...head,
     ...frozen,
   };
 }
 
-type Laid = Pick<Plan, "stages" | "clusters" | "unmatched" | "unknown" | "unchanged" | "kept">;
+type Laid = Pick<Plan, "stages" | "clusters" | "unmatched" | "unknown" | "unchanged" | "kept"> & {
+  readonly warnings: readonly string[];
+};
 type Hashed = Pick<
   Plan,
   "lane" | "release" | "previous" | "strategy" | "stages" | "clusters" | "unmatched" | "unknown"

@@ -1,7 +1,8 @@
 import type { ClusterId, Digest, Instant, TargetKey } from "@capstan/proto";
 import type { ClusterStatus } from "../status/model.ts";
 import type { Change as DesiredChange, TargetContent } from "../targets/content.ts";
-import type { Assigned, ClusterAtPlan, LaneKey, Pin, RunId } from "./model.ts";
+import type { Answer } from "./gate-verbs.ts";
+import type { Assigned, ClusterAtPlan, Errand, LaneKey, Pin, RunId } from "./model.ts";
 
 /** A run's record as bytes: the truth is what `head` counts; entries beyond it were never decided. */
 export interface RolloutStore {
@@ -36,6 +37,12 @@ export interface ClusterView {
     cluster: ClusterId,
   ): { readonly connected: boolean; readonly cordoned?: boolean; readonly status: ClusterStatus } | undefined;
   readonly listeningSince: Instant;
+}
+
+/** What gates ask of the world outside the fleet: metrics, calls. */
+export interface GateWorld {
+  /** The lane as `namespace/set:lane`, for whoever is called. What cannot be asked may throw: it counts as no answer. */
+  ask(errand: Errand, lane: string, signal: AbortSignal): Promise<Answer>;
 }
 
 /** The deletion guard's word. */

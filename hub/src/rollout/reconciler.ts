@@ -1,46 +1,36 @@
-import {
-  type Chance,
-  type Clock,
-  type ClusterId,
-  type Digest,
-  done,
-  Fault,
-  KeyedLoop,
-  type Outcome,
-} from "@capstan/proto";
+import { type ClusterId, type Digest, done, Fault, KeyedLoop, type Outcome } from "@capstan/proto";
+import type { Task } from "../documents/strategy-model.ts";
 import type { TargetContent } from "../targets/content.ts";
 import { carryOut } from "./carry-out.ts";
+import { Errands } from "./errands.ts";
 import { factsOf } from "./facts.ts";
 import { begin, isOver } from "./fold.ts";
-import { endedBadly, isAsDecided, isEmptied, mayMove, runIdOf, sameRelease } from "./follow.ts";
-import { contentIn, type KeptRun, type Lane, olderRelease, requireRun, type Wanted } from "./lane-run.ts";
+import { type Answer, report } from "./gate-verbs.ts";
+import { contentIn, type KeptRun, type Lane, requireRun, type Wanted, windowsIn } from "./lane-run.ts";
 import { type LaneStatus, laneStatus } from "./lane-status.ts";
 import {
+  type Emergency,
+  type Errand,
   type Facts,
   type Intent,
   type LaneKey,
+  type Move,
   type Pin,
   type RollbackScope,
   type RunId,
   type RunState,
   type VerbResult,
 } from "./model.ts";
-import { plan } from "./plan.ts";
-import type { ClusterView } from "./port.ts";
-import { followUp, returned, rollback } from "./rollback.ts";
-import { RunLog, type RunLogOptions } from "./run-log.ts";
+import { type OpeningOptions, Openings } from "./openings.ts";
+import type { GateWorld } from "./port.ts";
+import { RunLog } from "./run-log.ts";
 import { step } from "./step.ts";
-import { giveWay, supersede } from "./supersede.ts";
+import { giveWay } from "./supersede.ts";
+import { TakingBack } from "./taking-back.ts";
 
 /** What the rollout shell needs. */
-export interface RolloutOptions extends RunLogOptions {
-  readonly clock: Clock;
-  readonly chance: Chance;
-  readonly clusters: ClusterView;
-  /** Nothing new begins while it is true: a rebuild waits for a person. */
-  isHeld(): boolean;
-  /** What has to leave clusters is not known whole yet: nothing that removes begins, so that the guard sees all of it. */
-  isSurveying(): boolean;
+export interface RolloutOptions extends OpeningOptions {
+  readonly gates: GateWorld;
   onFault(lane: string, fault: Fault): void;
 }
 
@@ -55,6 +45,11 @@ export type Verb = (state: RunState, intent: Intent) => VerbResult;
 export class RolloutReconciler {
   readonly #options: RolloutOptions;
   readonly #log: RunLog;
+  readonly #errands: Errands;
+  readonly #openings: Openings;
+  readonly #backs: TakingBack;
+  /** Of the term: set by `run`. */
+  #term: AbortSignal | undefined;
   readonly #loop: KeyedLoop;
   /** Lanes with a run under way. */
   readonly #stepping = new Set<LaneKey>();
@@ -64,6 +59,9 @@ export class RolloutReconciler {
   constructor(options: RolloutOptions) {
     this.#options = options;
     this.#log = new RunLog(options);
+    this.#openings = new Openings(options, this.#log);
+    this.#backs = new TakingBack(options, this.#log);
+    this.#errands = new Errands(options.gates, (errand, answer) => this.#answered(errand, answer));
     this.#loop = new KeyedLoop({
       clock: options.clock,
       chance: options.chance,
@@ -95,6 +93,7 @@ export class RolloutReconciler {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    this.#term = signal;
     for (const { key } of this.#log.lanes()) this.#loop.add(key);
     await this.#loop.run(signal);
   }
@@ -191,15 +190,23 @@ export class RolloutReconciler {
     signal: AbortSignal,
   ): Promise<{ readonly run: RunState; readonly pin: Pin }> {
     return this.#exclusive(this.#log.existing(key), async (lane) => {
-      const { kept, back } = this.#back(lane, request, intent);
-      // The run that takes back is there before the other one waits for it: a hub that dies in between mends the rest.
-      await this.#options.store.savePin(back.pin, signal);
-      lane.pin = back.pin;
-      const run = await this.#log.open(lane, back.input, signal);
-      if (run === undefined) throw new Fault("internal", { message: `the rollback of ${key} planned nothing.` });
-      await this.#log.record(lane, kept, back.old, signal);
+      const taken = await this.#backs.take(lane, request, intent, signal);
       this.#loop.add(key);
-      return { run: run.state, pin: back.pin };
+      return taken;
+    });
+  }
+
+  /** The run that the wanted release would start, as planned now, perhaps by another strategy; changes nothing. */
+  planWanted(key: LaneKey, strategy: string): RunState {
+    return this.#openings.planWanted(this.#log.existing(key), strategy);
+  }
+
+  /** Break-glass: the wanted release at once past gates, soaks, windows and rates; a run under way gives way to it. */
+  async startEmergency(key: LaneKey, emergency: Emergency, signal: AbortSignal): Promise<RunState> {
+    return this.#exclusive(this.#log.existing(key), async (lane) => {
+      await this.#openings.emergency(lane, emergency, signal);
+      this.#loop.add(key);
+      return requireRun(lane).state;
     });
   }
 
@@ -209,35 +216,7 @@ export class RolloutReconciler {
     request: { readonly scope: RollbackScope; readonly to: string | undefined },
     intent: Omit<Intent, "now">,
   ): RunState {
-    return begin(this.#back(this.#log.existing(key), request, intent).planned);
-  }
-
-  #back(
-    lane: Lane,
-    { scope, to }: { readonly scope: RollbackScope; readonly to: string | undefined },
-    intent: Omit<Intent, "now">,
-  ) {
-    const kept = requireRun(lane);
-    const now = this.#options.clock.now();
-    const back = rollback(
-      kept.state,
-      { ...intent, now },
-      {
-        run: runIdOf(lane.key, { now: now, chance: this.#options.chance }),
-        scope,
-        current: this.#options.assignments.ofLane(lane.key),
-        clusters: this.#options.clusters.all(),
-        hash: this.#options.hash,
-        earlier: sameRelease(lane, kept),
-        ...(to === undefined ? {} : { to: olderRelease(lane, to) }),
-      },
-    );
-    const planned = plan(back.input, this.#options.hash);
-    if (planned.clusters.length > 0) return { kept, back, planned };
-    throw new Fault("not-now", {
-      message: `${lane.key} holds that release already on every cluster of the scope.`,
-      next: `Nothing is to be taken back; to end the run: capstan rollout abort ${lane.key}`,
-    });
+    return begin(this.#backs.plan(this.#log.existing(key), request, intent).planned);
   }
 
   /** Lets Git lead again. */
@@ -261,17 +240,56 @@ export class RolloutReconciler {
 
   #step(key: LaneKey, signal: AbortSignal): Promise<Outcome> {
     return this.#exclusive(this.#log.lane(key), async (lane) => {
-      await this.#follow(lane, signal);
+      await this.#openings.follow(lane, this.#facts(lane), signal);
       await this.#settleOlder(lane, signal);
       const kept = lane.run;
       if (kept === undefined) return done;
       const result = step(kept.state, this.#facts(lane));
       const after = result.transitions.length === 0 ? kept : await this.#log.record(lane, kept, result, signal);
       for (const dispatch of result.dispatch) await carryOut({ lane, kept: after, dispatch }, this.#options, signal);
+      this.#errands.run(result.errands, lane.key, signal);
+      if (await this.#backs.takeByItself(lane, after, signal)) return { kind: "again", afterMs: 0 };
       if (isOver(after.state.status) && after !== kept) return { kind: "again", afterMs: 0 };
       if (result.wakeAt === null) return done;
       return { kind: "again", afterMs: Math.max(1, result.wakeAt - this.#options.clock.now()) };
     });
+  }
+
+  /** The webhook that may call back at this place of a run; undefined: there is none. */
+  gateOf(run: RunId, stage: number, task: number): Task | undefined {
+    const key = this.#log.laneOf(run);
+    const state = key === undefined ? undefined : this.#log.lane(key).run?.state;
+    const planned = state?.plan.run === run ? state.plan.stages[stage] : undefined;
+    const found = [...(planned?.before ?? []), ...(planned?.after ?? [])][task];
+    return found?.kind === "webhook" && found.callback ? found : undefined;
+  }
+
+  /** A webhook called back; a second call changes nothing. The caller was checked. */
+  async calledBack(run: RunId, at: { readonly stage: number; readonly task: number }, answer: Answer): Promise<void> {
+    const key = this.#log.laneOf(run);
+    const task = this.gateOf(run, at.stage, at.task);
+    const attempt =
+      key === undefined ? 0 : (this.#log.lane(key).run?.state.stages[at.stage]?.tasks[at.task]?.attempt ?? 0);
+    if (task?.kind !== "webhook") return;
+    await this.#answered({ id: `${run}/${at.stage}/${at.task}/${attempt}/0`, run, ...at, work: task }, answer);
+  }
+
+  /** What the world said is recorded like any decision, and the lane is looked at again. */
+  async #answered(errand: Errand, answer: Answer): Promise<void> {
+    const key = this.#log.laneOf(errand.run);
+    const signal = this.#term;
+    if (key === undefined || signal === undefined || signal.aborted) return;
+    try {
+      await this.#exclusive(this.#log.lane(key), async (lane) => {
+        const kept = lane.run;
+        if (kept?.state.plan.run !== errand.run) return;
+        const intent = { now: this.#options.clock.now(), actor: "capstan", reason: "" };
+        await this.#log.record(lane, kept, report(kept.state, intent, { errand, answer }), signal);
+      });
+    } catch (thrown) {
+      if (!signal.aborted) this.#options.onFault(key, Fault.from(thrown, "internal"));
+    }
+    this.#loop.add(key);
   }
 
   /** Runs that a newer one takes back end when it does; any other that still goes gives way to it. */
@@ -293,89 +311,12 @@ export class RolloutReconciler {
     return [lane.run, ...lane.past].find((each) => each?.state.plan.run === run);
   }
 
-  /** Begins a run where the lane should move: a new release, or clusters that came back. */
-  async #follow(lane: Lane, signal: AbortSignal): Promise<void> {
-    if (this.#options.isHeld() || (lane.leaving.length > 0 && this.#options.isSurveying())) return;
-    const { wanted, run } = lane;
-    const over = run === undefined || isOver(run.state.status);
-    if (!over && wanted !== undefined && isEmptied(lane, wanted, this.#options.assignments)) {
-      const intent = {
-        now: this.#options.clock.now(),
-        actor: "capstan",
-        reason: "its targets belong to another lane now",
-      };
-      await this.#log.record(lane, run, giveWay(run.state, run.state.plan.run, intent), signal);
-      return;
-    }
-    if (wanted !== undefined && mayMove(lane, wanted)) {
-      if (over) await this.#openRelease(lane, wanted, signal);
-      else if (run.state.plan.release !== wanted.release.id) await this.#supersede(lane, run, wanted, signal);
-    }
-    if (run !== undefined && run === lane.run && over) await this.#catchUp(lane, run, signal);
-  }
-
-  async #openRelease(lane: Lane, wanted: Wanted, signal: AbortSignal): Promise<void> {
-    const now = this.#options.clock.now();
-    const last = lane.run?.state;
-    const same = last?.plan.release === wanted.release.id;
-    if (same && last.status.phase.startsWith("Succeeded") && isAsDecided(lane, wanted, this.#options.assignments))
-      return;
-    const actor = lane.released?.release === wanted.release.id ? lane.released.by : "capstan";
-    lane.released = undefined;
-    await this.#log.open(
-      lane,
-      {
-        run: runIdOf(lane.key, { now, chance: this.#options.chance }),
-        origin: { kind: "release" },
-        now,
-        actor,
-        reason: wanted.release.cause.subject,
-        release: wanted.release,
-        previous: last?.plan.release ?? null,
-        current: this.#options.assignments.ofLane(lane.key),
-        clusters: this.#options.clusters.all(),
-        strategy: wanted.strategy,
-      },
-      signal,
-    );
-  }
-
-  async #supersede(lane: Lane, run: KeptRun, wanted: Wanted, signal: AbortSignal): Promise<void> {
-    const now = this.#options.clock.now();
-    const newer = runIdOf(lane.key, { now, chance: this.#options.chance });
-    const result = supersede(run.state, newer, { now, actor: "capstan", reason: "" });
-    if (result.decision === "queue") return;
-    await this.#log.record(lane, run, result, signal);
-    await this.#openRelease(lane, wanted, signal);
-  }
-
-  /** Deferred clusters of an ended run that are back go on in a child run, under their own budget. Not what was refused. */
-  async #catchUp(lane: Lane, run: KeptRun, signal: AbortSignal): Promise<void> {
-    if (run.state.plan.origin.kind !== "rollback" && endedBadly(run.state)) return;
-    const { ready } = returned(run.state, this.#facts(lane));
-    const newer =
-      lane.pin === undefined && lane.wanted !== undefined && lane.wanted.release.id !== run.state.plan.release;
-    if (ready.length === 0 || newer) return;
-    const now = this.#options.clock.now();
-    const input = followUp(
-      run.state,
-      { now, actor: "capstan", reason: "back after it was offline" },
-      {
-        run: runIdOf(lane.key, { now, chance: this.#options.chance }),
-        kind: "catch-up",
-        only: ready,
-        current: this.#options.assignments.ofLane(lane.key),
-        clusters: this.#options.clusters.all(),
-      },
-    );
-    await this.#log.open(lane, input, signal);
-  }
-
   /** A run that is being rolled back looks at the run that does it. */
   #facts(lane: Lane | undefined, state = lane?.run?.state): Facts {
     const status = state?.status;
     const back = lane !== undefined && status?.phase === "RollingBack" ? this.#runOf(lane, status.run) : undefined;
-    return factsOf(this.#options.clock.now(), { ...this.#options, lane: lane?.key }, back?.state.status);
+    const windowsOf = (cluster: ClusterId, move: Move) => (lane === undefined ? [] : windowsIn(lane, cluster, move));
+    return factsOf(this.#options.clock.now(), { ...this.#options, windowsOf, lane: lane?.key }, back?.state.status);
   }
 
   #exclusive<T>(lane: Lane, work: (lane: Lane) => Promise<T>): Promise<T> {

@@ -1,27 +1,23 @@
-import type { ClusterId, TargetKey } from "@capstan/proto";
-import type { Amount, Move, PlannedCluster, PlannedStage, StageKind, Strategy } from "./model.ts";
-import { matches, type RollingStep } from "./strategy.ts";
+import { type ClusterId, Fault, type TargetKey } from "@capstan/proto";
+import { stagedDrafts, Unselected } from "./groups.ts";
+import type { Amount, Hash, PlannedCluster, PlannedStage, StageKind, Strategy } from "./model.ts";
+import { counted, matches, type RollingStep } from "./strategy.ts";
+import type { ClusterWork, Work } from "./work.ts";
 
-/** A move with the labels that RollingSync looks at. */
-export interface Work {
-  readonly move: Move;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly deadlineMs: number;
-}
-
-/** All that is to be done on one cluster. */
-export interface ClusterWork {
-  readonly cluster: ClusterId;
-  readonly connected: boolean;
-  readonly canary: boolean;
-  readonly changes: readonly Work[];
-  readonly removals: readonly Move[];
-}
+export type { ClusterWork, Work } from "./work.ts";
 
 export interface Layout {
   readonly stages: readonly PlannedStage[];
   readonly clusters: readonly PlannedCluster[];
   readonly unmatched: readonly TargetKey[];
+  readonly warnings: readonly string[];
+}
+
+/** What else than clusters decides. */
+export interface LayoutInput {
+  /** Changes the order by hash with each release. */
+  readonly seed: string;
+  readonly hash: Hash;
 }
 
 /** One stage in the making. */
@@ -33,22 +29,79 @@ interface Draft {
   readonly work: readonly { readonly cluster: ClusterId; readonly changes: readonly Work[] }[];
 }
 
-/** Lays clusters, given in the order of their names, into the stages of the strategy; removals come last. */
-export function layOut(strategy: Strategy, clusters: readonly ClusterWork[]): Layout {
+/**
+ * Lays clusters, given in the order of their names, into the stages of the strategy; removals come last. Throws `bad-input`
+ * where the strategy refuses clusters that no stage selects.
+ */
+export function layOut(strategy: Strategy, clusters: readonly ClusterWork[], input: LayoutInput): Layout {
   const changing = clusters.filter((one) => one.changes.length > 0);
-  const unmatched: TargetKey[] = [];
-  const drafts = draftsOf(strategy, changing, unmatched);
-  const stages = drafts.map((draft) => stageOf(draft, strategy));
-  const planned = drafts.flatMap((draft, stage) => draft.work.map((one) => plannedOf(one, stage, strategy)));
+  const made = laidOf(strategy, changing, input);
+  const { stages, unmatched, warnings } = made;
+  const planned = [...made.planned];
   const removing = clusters.filter((one) => one.removals.length > 0);
   if (removing.length > 0) {
     const work = removing.map(({ cluster }) => ({ cluster, changes: [] }));
     stages.push(stageOf({ name: "removals", kind: "removals", maxConcurrency: null, minSuccess: 0, work }, strategy));
     for (const { cluster, removals } of removing) {
-      planned.push({ cluster, stage: drafts.length, moves: removals, deadlineMs: strategy.progressDeadlineMs });
+      planned.push({
+        cluster,
+        stage: made.stages.length - 1,
+        moves: removals,
+        deadlineMs: strategy.progressDeadlineMs,
+      });
     }
   }
-  return { stages, clusters: planned, unmatched: unmatched.sort() };
+  return { stages, clusters: planned, unmatched: unmatched.sort(), warnings };
+}
+
+interface Laid {
+  readonly stages: PlannedStage[];
+  readonly planned: readonly PlannedCluster[];
+  readonly unmatched: TargetKey[];
+  readonly warnings: readonly string[];
+}
+
+function laidOf(strategy: Strategy, changing: readonly ClusterWork[], input: LayoutInput): Laid {
+  if (strategy.shape.kind === "staged") return staged(strategy, strategy.shape, changing, input);
+  const unmatched: TargetKey[] = [];
+  const drafts = draftsOf(strategy, changing, unmatched);
+  const stages = drafts.map((draft) => stageOf(draft, strategy));
+  const planned = drafts.flatMap((draft, stage) => draft.work.map((one) => plannedOf(one, stage, strategy)));
+  return { stages, planned, unmatched, warnings: [] };
+}
+
+type StagedShape = Extract<Strategy["shape"], { kind: "staged" }>;
+
+function staged(
+  strategy: Strategy,
+  shape: StagedShape,
+  changing: readonly ClusterWork[],
+  { seed, hash }: LayoutInput,
+): Laid {
+  try {
+    const { stages, unmatched: policy } = shape;
+    const { drafts, unmatched, warnings } = stagedDrafts({ stages, unmatched: policy, strategy, seed, hash }, changing);
+    return {
+      stages: drafts.map(({ stage, work }) => ({ ...stage, size: work.length })),
+      planned: drafts.flatMap(({ work }, stage) =>
+        work.map((one) => rated(one, plannedOf(one, stage, strategy), strategy)),
+      ),
+      unmatched: [...unmatched],
+      warnings,
+    };
+  } catch (thrown) {
+    if (!(thrown instanceof Unselected)) throw thrown;
+    throw new Fault("bad-input", {
+      message: `no stage of ${strategy.name} selects ${thrown.clusters.slice(0, 5).join(", ")} (${counted(thrown.clusters.length, "cluster")}), and unmatched is fail.`,
+      next: "Add a stage for them, or write unmatched: last-stage.",
+      cause: thrown,
+    });
+  }
+}
+
+function rated(work: ClusterWork, planned: PlannedCluster, { rateLimit }: Strategy): PlannedCluster {
+  const per = rateLimit?.per;
+  return per === null || per === undefined ? planned : { ...planned, rateKey: work.labels[per.label] ?? "" };
 }
 
 function draftsOf(strategy: Strategy, changing: readonly ClusterWork[], unmatched: TargetKey[]): readonly Draft[] {
@@ -58,6 +111,7 @@ function draftsOf(strategy: Strategy, changing: readonly ClusterWork[], unmatche
     return [{ name: "all", kind: "all", maxConcurrency: concurrency, minSuccess: 0, work: changing }];
   }
   if (shape.kind === "rolling") return rolling(shape.steps, changing, unmatched);
+  if (shape.kind === "staged") return [];
   return carefulDrafts(shape.canary, shape.step, changing);
 }
 

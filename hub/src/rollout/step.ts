@@ -13,7 +13,7 @@ import { why, whyStage } from "./why.ts";
  */
 export function step(state: RunState, facts: Facts): StepResult {
   const { phase } = state.status;
-  const stepping: Stepping = { rec: new Recorder(state), facts, dispatch: [], wakeAt: null };
+  const stepping: Stepping = { rec: new Recorder(state), facts, dispatch: [], errands: [], wakeAt: null };
   if (isOver(state.status) || phase === "Draft" || phase === "Planned") return resultOf(stepping);
   if (phase === "RollingBack") settleRollback(stepping);
   else {
@@ -24,15 +24,16 @@ export function step(state: RunState, facts: Facts): StepResult {
   return resultOf(stepping);
 }
 
-function resultOf({ rec, facts, dispatch, wakeAt }: Stepping): StepResult {
+function resultOf({ rec, facts, dispatch, errands, wakeAt }: Stepping): StepResult {
   const state = rec.state();
-  return { state, transitions: rec.transitions, dispatch, waiting: reasonsOf(state, facts), wakeAt };
+  return { state, transitions: rec.transitions, dispatch, errands, waiting: reasonsOf(state, facts), wakeAt };
 }
 
 function reasonsOf(state: RunState, facts: Facts): Reason[] {
   const reasons = [why(state, facts)];
   for (const [at, { status }] of state.stages.entries()) {
-    if (status.phase === "Dispatching" || status.phase === "Verifying") reasons.push(whyStage(state, at, facts));
+    if (!["Pending", "Succeeded", "Failed", "Skipped", "Aborted"].includes(status.phase))
+      reasons.push(whyStage(state, at, facts));
   }
   return reasons.filter((reason) => reason !== null);
 }

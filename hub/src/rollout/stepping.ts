@@ -1,6 +1,6 @@
 import type { Instant } from "@capstan/proto";
 import type { Recorder } from "./fold.ts";
-import type { Change, ClusterRun, Dispatch, Facts, PlannedCluster } from "./model.ts";
+import type { Change, ClusterRun, Dispatch, Errand, Facts, PlannedCluster } from "./model.ts";
 import { isAgain } from "./observe.ts";
 
 /** The hub itself, as the actor of transitions. */
@@ -11,6 +11,7 @@ export interface Stepping {
   readonly rec: Recorder;
   readonly facts: Facts;
   readonly dispatch: Dispatch[];
+  readonly errands: Errand[];
   wakeAt: Instant | null;
 }
 

@@ -1,8 +1,9 @@
 import { Fault } from "@capstan/proto";
 import type { Json, JsonObject } from "../documents/model.ts";
+import { parseAmount } from "../documents/strategy-fields.ts";
+import type { Amount, RatePer, RolloutStrategySpec, StageSpec, SupersedePolicy } from "../documents/strategy-model.ts";
 
-/** A number of clusters, or a share of a stage. */
-export type Amount = { readonly count: number } | { readonly percent: number };
+export type { Amount } from "../documents/strategy-model.ts";
 
 /** Argo CD's `matchExpressions`, against the labels of generated Applications; expressions are ANDed. */
 export interface Match {
@@ -22,16 +23,26 @@ export type Shape =
   | { readonly kind: "all" }
   /** New targets at once; then `canary` clusters; then steps of `step` each. */
   | { readonly kind: "careful"; readonly canary: number; readonly step: Amount }
-  | { readonly kind: "rolling"; readonly steps: readonly RollingStep[] };
+  | { readonly kind: "rolling"; readonly steps: readonly RollingStep[] }
+  /** As a `RolloutStrategy` says. */
+  | {
+      readonly kind: "staged";
+      readonly stages: readonly StageSpec[];
+      readonly unmatched: RolloutStrategySpec["unmatched"];
+    };
 
 export interface Strategy {
   readonly name: string;
   readonly shape: Shape;
   /** Failures that a stage endures; null: any number. A share is of the frozen stage size, rounded up. */
   readonly maxFailures: Amount | null;
-  readonly onFailure: "pause" | "abort" | "continue";
+  /** Failures over all stages; absent: each stage counts for itself. */
+  readonly maxFailuresTotal?: Amount | null;
+  readonly onFailure: "pause" | "abort" | "rollback" | "continue";
+  /** What `rollback` takes back; absent: all that was touched. */
+  readonly rollbackScope?: RolloutStrategySpec["rollbackScope"];
   /** What a newer release does to a run that has begun: waits for it, or takes its place at once (`abort-running`). */
-  readonly supersede: "replace-unstarted" | "abort-running";
+  readonly supersede: SupersedePolicy;
   /** Healthy for so long before a cluster counts as done, so that a flap does not pass. */
   readonly stableForMs: number;
   /** From acknowledgement, while the cluster is connected. Raised to the workload's own deadline + 2 min. */
@@ -40,6 +51,10 @@ export interface Strategy {
   readonly maxConcurrency: Amount | null;
   /** A cluster that is not connected for so long is deferred. */
   readonly offlineAfterMs: number;
+  /** What becomes of it then; absent: deferred. */
+  readonly offlinePolicy?: RolloutStrategySpec["offlinePolicy"];
+  /** Clusters begun within a minute; absent: no limit. */
+  readonly rateLimit?: { readonly perMinute: number | null; readonly per: RatePer | null };
 }
 
 const second = 1000;
@@ -83,13 +98,39 @@ export function fleetStrategy({ strategy, stableForMs, healthDeadlineMs }: Fleet
 export function rollbackStrategy(of: Strategy): Strategy {
   const free = { maxFailures: null, onFailure: "continue", maxConcurrency: null } as const;
   const stableForMs = Math.min(of.stableForMs, 5 * second);
-  return { ...of, name: "rollback", shape: { kind: "all" }, ...free, stableForMs };
+  return { ...unhurried(of), name: "rollback", shape: { kind: "all" }, ...free, stableForMs };
 }
 
 /** Of late clusters: their own budget (a quarter at once), and one failure does not stop the others. */
 export function catchUpStrategy(of: Strategy): Strategy {
   const own = { maxFailures: null, onFailure: "continue", maxConcurrency: { percent: 25 } } as const;
-  return { ...of, name: "catch-up", shape: { kind: "all" }, ...own };
+  return { ...unhurried(of), name: "catch-up", shape: { kind: "all" }, ...own };
+}
+
+/** Without what belongs to the whole run that it follows: its total of failures, its way back, its rate. */
+function unhurried(of: Strategy): Strategy {
+  const { maxFailuresTotal: _total, rollbackScope: _scope, rateLimit: _rate, offlinePolicy: _policy, ...rest } = of;
+  return rest;
+}
+
+/** The strategy of a `RolloutStrategy` document; its name tells its version: `prod@1a2b3c4`. */
+export function stagedStrategy(name: string, spec: RolloutStrategySpec, fallback: Strategy): Strategy {
+  return {
+    ...base,
+    name,
+    shape: { kind: "staged", stages: spec.stages, unmatched: spec.unmatched },
+    maxFailures: spec.maxFailures ?? base.maxFailures,
+    maxFailuresTotal: spec.maxFailuresTotal,
+    onFailure: spec.onFailure,
+    rollbackScope: spec.rollbackScope,
+    supersede: spec.supersede,
+    stableForMs: spec.stableForMs ?? fallback.stableForMs,
+    progressDeadlineMs: spec.progressDeadlineMs ?? fallback.progressDeadlineMs,
+    maxConcurrency: spec.maxConcurrency,
+    offlineAfterMs: spec.offlineAfterMs ?? fallback.offlineAfterMs,
+    offlinePolicy: spec.offlinePolicy,
+    rateLimit: spec.rateLimit,
+  };
 }
 
 export interface ParsedStrategy {
@@ -156,16 +197,6 @@ function maxUpdateOf(value: Json | undefined, number: number, warnings: string[]
   const found = typeof value === "bigint" ? value.toString() : JSON.stringify(value);
   warnings.push(`step ${number}: maxUpdate expects a number or a percentage like "25%", found ${found}; it acts as 1.`);
   return { count: 1 };
-}
-
-/** A whole number, or a text like `25%` or `3`; undefined when it is neither. */
-function parseAmount(value: Json): Amount | undefined {
-  if (typeof value === "number") return Number.isInteger(value) && value >= 0 ? { count: value } : undefined;
-  if (typeof value !== "string") return undefined;
-  const found = /^(\d{1,9})(%?)$/.exec(value.trim());
-  if (found === null) return undefined;
-  const number = Number(found[1]);
-  return found[2] === "%" ? { percent: number } : { count: number };
 }
 
 /** `3` or `25 %`. */

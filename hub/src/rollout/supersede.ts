@@ -1,4 +1,5 @@
 import { isInFlight, isOver, isUnstarted, Recorder } from "./fold.ts";
+import { openGate } from "./gates.ts";
 import type { Intent, RunId, RunState, VerbResult } from "./model.ts";
 import { isConcluded } from "./tally.ts";
 
@@ -38,18 +39,32 @@ export function giveWay(old: RunState, newer: RunId, { now, actor, reason }: Int
 }
 
 function givesWay(old: RunState): boolean {
+  const { supersede: policy } = old.plan.strategy;
   switch (old.status.phase) {
     case "Draft":
     case "Planned":
-    case "Paused":
       return true;
+    case "Paused":
+      return policy !== "queue" || old.status.failure;
     case "Held":
-      return !old.clusters.some(({ status }) => isInFlight(status));
+      if (policy === "abort-running") return true;
+      return (policy === "replace-unstarted" || !hasBegun(old)) && !isVerifying(old);
     case "Running":
-      return old.plan.strategy.supersede === "abort-running" || !hasBegun(old) || onlyAside(old);
+      return policy === "abort-running" || !hasBegun(old) || onlyAside(old);
     default:
       return false;
   }
+}
+
+/** Clusters in flight, a soak, or readings of a stage that has moved: what is being proved is not thrown away. */
+function isVerifying(old: RunState): boolean {
+  if (old.clusters.some(({ status }) => isInFlight(status))) return true;
+  return old.stages.some((run, at) => {
+    const stage = old.plan.stages[at];
+    if (run.status.phase === "Soaking") return true;
+    if (run.status.phase !== "AfterTasks" || stage === undefined) return false;
+    return openGate(stage, run, "after")?.task.kind !== "approval";
+  });
 }
 
 function hasBegun(old: RunState): boolean {

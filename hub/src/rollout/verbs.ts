@@ -1,10 +1,13 @@
 import type { ClusterId } from "@capstan/proto";
 import { Fault } from "@capstan/proto";
-import { breachText } from "./advance.ts";
 import { beginAbort } from "./ending.ts";
 import { isInFlight, isOver, isUnstarted, Recorder } from "./fold.ts";
+import { endPause, reopenGates } from "./gate-verbs.ts";
+import { failedGateText } from "./gate-words.ts";
+import { failedGate } from "./gates.ts";
 import type { ClusterStatus, Intent, Move, RunPhaseName, RunState, VerbResult } from "./model.ts";
-import { isBreached, isConcluded, tally } from "./tally.ts";
+import { breachText } from "./settle.ts";
+import { breachOf, isConcluded, tally } from "./tally.ts";
 
 /** Lets a planned run go. */
 export function start(state: RunState, intent: Intent): VerbResult {
@@ -25,15 +28,13 @@ export function pause(state: RunState, intent: Intent): VerbResult {
 /** Goes on after a pause. Refused while more clusters have failed than a stage endures. */
 export function resume(state: RunState, intent: Intent): VerbResult {
   expect(state, ["Paused"], "resume");
-  const counts = tally(state);
-  const at = state.plan.stages.findIndex((stage, index) => {
-    const count = counts[index];
-    return count !== undefined && isBreached(stage, count);
-  });
-  const stage = state.plan.stages[at];
-  if (stage !== undefined && state.plan.strategy.onFailure !== "continue") {
+  const breach = state.plan.strategy.onFailure === "continue" ? undefined : breachOf(state.plan, tally(state));
+  const gate = failedGate(state);
+  if (breach !== undefined || gate !== undefined) {
+    const why =
+      breach !== undefined ? breachText(state, breach) : gate === undefined ? "" : failedGateText(state, gate);
     throw new Fault("held", {
-      message: `${state.plan.lane} cannot go on: ${breachText(state, at, stage)}.`,
+      message: `${state.plan.lane} cannot go on: ${why}.`,
       next: `Use capstan rollout retry, skip or rollback ${state.plan.lane}, or push a fix.`,
     });
   }
@@ -51,14 +52,15 @@ export function abort(state: RunState, intent: Intent): VerbResult {
 /** Lets a manual stage (`maxUpdate: 0`) go. Throws `not-found` for an unknown stage's name. */
 export function unlock(state: RunState, intent: Intent, stage: string): VerbResult {
   expectOpen(state, "unlock");
-  const at = state.plan.stages.findIndex((one) => one.name === stage);
-  if (at < 0) {
-    const names = state.plan.stages.map((one) => one.name).join(", ");
-    throw new Fault("not-found", {
-      message: `${state.plan.run} has no stage ${JSON.stringify(stage)}; it has ${names}.`,
-    });
-  }
+  const waits = state.plan.stages.findIndex((one, index) => isLocked(one) && !isConcluded(state.stages[index] ?? none));
+  const at = stage === "" && waits >= 0 ? waits : stageNamed(state, stage);
   return run(state, intent, (rec, { now, actor, reason }) => rec.note(now, actor, reason, { of: "unlock", stage: at }));
+}
+
+const none = { status: { phase: "Skipped" } } as RunState["stages"][number];
+
+function isLocked({ maxConcurrency }: RunState["plan"]["stages"][number]): boolean {
+  return maxConcurrency !== null && ("count" in maxConcurrency ? maxConcurrency.count : maxConcurrency.percent) === 0;
 }
 
 /** The same content once more, for clusters that failed, or that were deferred. A pause after failures ends. */
@@ -86,6 +88,22 @@ export function skip(state: RunState, intent: Intent, clusters: readonly Cluster
   return again(state, intent, { chosen, to: { is: "Skipped", reason }, what: "such clusters to skip" });
 }
 
+/** Leaves out all of a stage that has not started, failed or was deferred. */
+export function skipStage(state: RunState, intent: Intent, name: string): VerbResult {
+  const at = stageNamed(state, name);
+  const clusters = state.members
+    .filter((_, index) => state.clusters[index]?.stage === at && !isInFlight(statusAt(state, index)))
+    .map(({ cluster }) => cluster);
+  return skip(state, intent, clusters);
+}
+
+function stageNamed({ plan }: RunState, name: string): number {
+  const at = plan.stages.findIndex((one) => one.name === name);
+  if (at >= 0) return at;
+  const names = plan.stages.map((one) => one.name).join(", ");
+  throw new Fault("not-found", { message: `${plan.run} has no stage ${JSON.stringify(name)}; it has ${names}.` });
+}
+
 interface Choice {
   chosen(status: ClusterStatus, cluster: ClusterId): boolean;
   readonly to: ClusterStatus;
@@ -101,7 +119,8 @@ function again(state: RunState, intent: Intent, choice: Choice): VerbResult {
       rec.note(now, actor, reason, { of: "cluster", index, cluster, to: choice.to });
       reopened.add(stage);
     }
-    if (reopened.size === 0) {
+    const gates = choice.to.is === "Pending" && reopenGates(rec, { now, actor, reason });
+    if (reopened.size === 0 && !gates) {
       throw new Fault("not-found", { message: `${state.plan.run} has no ${choice.what}.` });
     }
     if (choice.to.is === "Pending") reopen(rec, reopened, intent);
@@ -114,9 +133,7 @@ function reopen(rec: Recorder, stages: ReadonlySet<number>, { now, actor, reason
     if (run === undefined || !isConcluded(run)) continue;
     rec.note(now, actor, reason, { of: "stage", stage, to: { phase: "Pending" } });
   }
-  if (rec.status.phase === "Paused" && rec.status.failure) {
-    rec.note(now, actor, reason, { of: "run", to: { phase: "Running" } });
-  }
+  endPause(rec, { now, actor, reason });
 }
 
 /**

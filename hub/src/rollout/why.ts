@@ -1,20 +1,15 @@
-import type { ClusterId, Instant } from "@capstan/proto";
+import type { Instant } from "@capstan/proto";
 import { assertNever } from "@capstan/proto";
+import { rateFull, recentOf, stageFull } from "./budget.ts";
 import { isInFlight, isOver, isUnstarted } from "./fold.ts";
-import type {
-  ClusterFact,
-  ClusterRun,
-  ClusterStatusName,
-  Facts,
-  PlannedCluster,
-  Reason,
-  Rule,
-  RunPhase,
-  RunState,
-} from "./model.ts";
+import { closedTo, whyGate } from "./gate-words.ts";
+import { durationText } from "./gates.ts";
+import type { ClusterFact, ClusterRun, ClusterStatusName, Facts, PlannedCluster, Reason, RunState } from "./model.ts";
 import { offlineForMs, type Step, stepOf, troubleText } from "./observe.ts";
-import { counted } from "./strategy.ts";
-import { isConcluded, isOpen, stageLimit, tally } from "./tally.ts";
+import { soakUntil } from "./soak.ts";
+import { isConcluded, isOpen, tally } from "./tally.ts";
+import { blockOf } from "./why-run.ts";
+import { about, closedReason, reason } from "./why-words.ts";
 
 const shown = 10;
 
@@ -80,94 +75,31 @@ interface Seen {
   readonly fact: ClusterFact | undefined;
 }
 
-/** What keeps the whole run from going on; null while it runs. */
-function blockOf(state: RunState, facts: Facts): Reason | null {
-  const { status, since } = state;
-  const lane = state.plan.lane;
-  switch (status.phase) {
-    case "Draft":
-    case "Planned":
-      return reason("not-started", `${lane} is planned and not started`, since, `capstan sync ${lane}`);
-    case "Paused":
-      return status.failure ? stopped(state, status) : pausedBy(state, status);
-    case "Held":
-      return heldOn(state, status);
-    case "Aborting": {
-      const names = inFlightOf(state);
-      const text = `${lane} is being aborted by ${status.by}; ${counted(names.length, "cluster")} in flight`;
-      return { ...reason("aborting", text, since, "it ends when they have finished"), clusters: names.slice(0, shown) };
-    }
-    case "RollingBack": {
-      const child = facts.rollback === undefined ? "has not reported yet" : `is ${facts.rollback.phase}`;
-      return reason(
-        "rolling-back",
-        `${lane} is rolled back by ${status.run}, which ${child}`,
-        since,
-        `its end: capstan why ${status.run}`,
-      );
-    }
-    default:
-      return null;
-  }
-}
-
-type Phase<Name extends RunPhase["phase"]> = Extract<RunPhase, { phase: Name }>;
-
-function stopped(state: RunState, status: Phase<"Paused">): Reason {
-  const { members } = state;
-  const { lane, cause } = state.plan;
-  const failures = members
-    .filter((_, index) => state.clusters[index]?.status.is === "Failed")
-    .map((one) => one.cluster);
-  const first = state.clusters.find((run) => run.status.is === "Failed")?.status;
-  const told = first?.is === "Failed" ? `: ${first.message}` : "";
-  const untouched = new Set(
-    members.filter((_, index) => state.clusters[index]?.attempt === 0).map((one) => one.cluster),
-  );
-  const text = `${lane} ${cause.subject === "" ? "" : `"${cause.subject}" `}is paused: ${status.reason}${told}; ${counted(untouched.size, "cluster")} not touched`;
-  const next = `capstan rollout rollback ${lane}, capstan rollout retry ${lane}, or push a fix`;
-  return { ...reason("failures", text, state.since, next), clusters: failures.slice(0, shown) };
-}
-
-function pausedBy(state: RunState, status: Phase<"Paused">): Reason {
-  const because = status.reason === "" ? "" : `: ${status.reason}`;
-  return reason(
-    "paused",
-    `${state.plan.lane} is paused by ${status.by}${because}`,
-    state.since,
-    `capstan rollout resume ${state.plan.lane}`,
-  );
-}
-
-function heldOn(state: RunState, status: Phase<"Held">): Reason {
-  const lane = state.plan.lane;
-  const stage = state.plan.stages[state.stages.findIndex((run) => run.status.phase === "Dispatching")]?.name ?? "STAGE";
-  switch (status.on) {
-    case "deleteGuard":
-      return reason(
-        "held-delete-guard",
-        status.reason,
-        state.since,
-        `capstan approve ${state.plan.run}, after looking at the list`,
-      );
-    case "capacity":
-      return reason("held-capacity", status.reason, state.since, "a cluster of the run that connects again");
-    default:
-      return reason("held-gate", status.reason, state.since, `capstan rollout unlock ${lane} --stage "${stage}"`);
-  }
-}
-
 function stageReason(state: RunState, at: number, facts: Facts): Reason | null {
   const indices = state.clusters.flatMap((run, index) => (run.stage === at ? [index] : []));
   const flying = indices.filter((index) => isInFlight(state.clusters[index]?.status ?? { is: "Pending" }));
   const first =
     slowest(state, flying) ?? indices.find((index) => isUnstarted(state.clusters[index]?.status ?? { is: "Removed" }));
-  if (first === undefined) return null;
+  if (first === undefined) return whySoak(state, at, facts) ?? whyGate(state, at, facts);
+  if (flying.length === 0 && state.stages[at]?.status.phase === "BeforeTasks") {
+    const gate = whyGate(state, at, facts);
+    if (gate !== null) return gate;
+  }
   const found = whyCluster(state, first, facts);
   if (found === null || flying.length < 2) return found;
   const clusters = flying.slice(0, shown).flatMap((index) => state.members[index]?.cluster ?? []);
   const text = `${state.plan.stages[at]?.name ?? "stage"}: ${flying.length} clusters are in flight; ${found.text}`;
   return { ...found, text, clusters };
+}
+
+function whySoak(state: RunState, at: number, facts: Facts): Reason | null {
+  const run = state.stages[at];
+  const until = run?.status.phase === "Soaking" ? soakUntil(state, at) : null;
+  if (run === undefined || until === null) return null;
+  const name = state.plan.stages[at]?.name ?? "stage";
+  const text = `${name} soaks: healthy for ${durationText(Math.max(0, until - facts.now))} more`;
+  const unblock = `nothing falls ill until then, or capstan rollout promote ${state.plan.lane}`;
+  return { ...reason("soak", text, run.since, unblock), until };
 }
 
 /** The one that is least far: it is what the others will be waiting for. */
@@ -209,23 +141,15 @@ function unstarted(seen: Seen): Reason {
   if (blocked !== null) return blocked;
   if (!isOpen(state, run.stage)) return { ...earlierStage(state, run.stage), clusters: [member.cluster] };
   if (fact !== undefined && !fact.connected) return notConnected(seen, fact);
-  const stage = state.plan.stages[run.stage];
-  const count = tally(state)[run.stage];
-  const stageRun = state.stages[run.stage];
-  if (stage !== undefined && count !== undefined && stageRun !== undefined) {
-    const limit = stageLimit(stage, stageRun, count);
-    if (limit === 0)
-      return about(
-        member,
-        "held-gate",
-        `${stage.name} waits for a person: its maxUpdate is 0`,
-        stageRun.since,
-        `capstan rollout unlock ${state.plan.lane} --stage "${stage.name}"`,
-      );
-    if (limit !== null && count.inFlight >= limit) {
-      const text = `${stage.name}: ${count.inFlight} of at most ${limit} clusters are in flight`;
-      return about(member, "concurrency", text, stageRun.since, "one of them becomes healthy and stable");
-    }
+  const gate = state.stages[run.stage]?.status.phase === "BeforeTasks" ? whyGate(state, run.stage, facts) : null;
+  if (gate !== null) return { ...gate, clusters: [member.cluster] };
+  const closed = closedTo(state.plan, member, facts);
+  if (closed !== undefined) return closedReason(member, closed, run.since);
+  const since = state.stages[run.stage]?.since ?? run.since;
+  const limit = stageFull(state, tally(state), run.stage) ?? rateFull(state, recentOf(state, facts.now), member);
+  if (limit !== undefined) {
+    const until = limit.until === undefined ? {} : { until: limit.until };
+    return { ...about(member, limit.rule, limit.text, since, limit.unblock), ...until };
   }
   return removalReason(seen) ?? { ...nextStep(state), clusters: [member.cluster] };
 }
@@ -354,18 +278,4 @@ function nextStep(state: RunState): Reason {
     state.since,
     "nothing: it follows at once",
   );
-}
-
-function inFlightOf(state: RunState): ClusterId[] {
-  return state.members
-    .filter((_, index) => isInFlight(state.clusters[index]?.status ?? { is: "Pending" }))
-    .map((one) => one.cluster);
-}
-
-function reason(rule: Rule, text: string, since: Instant, unblock: string): Reason {
-  return { rule, text, since, unblock, clusters: [] };
-}
-
-function about(member: PlannedCluster, rule: Rule, text: string, since: Instant, unblock: string): Reason {
-  return { rule, text, since, unblock, clusters: [member.cluster] };
 }

@@ -13,6 +13,8 @@ import { roomStores } from "../platform/stores/rooms.ts";
 import { rootReader } from "../platform/stores/roots.ts";
 import { defaultRenderLimits } from "../render/model.ts";
 import { prepareRender } from "../render/render.ts";
+import type { Answer } from "../rollout/gate-verbs.ts";
+import type { Errand } from "../rollout/model.ts";
 import { MemoryStore } from "../store/memory.ts";
 import type { Continuity } from "../store/port.ts";
 import { TemplateEngine } from "../template/engine.ts";
@@ -48,6 +50,8 @@ export class World {
   readonly agents = new Map<string, TestAgent>();
   /** What the hub wrote to its log: `level message`. */
   readonly log: string[] = [];
+  /** What the world says to gates, by their names. */
+  readonly answers = new Map<string, Answer>();
   store = new MemoryStore({ now: () => this.clock.now() });
   hub: Hub;
   readonly #engine = new TemplateEngine();
@@ -151,6 +155,10 @@ export class World {
     await this.#leading;
   }
 
+  async #gates({ work }: Errand): Promise<Answer> {
+    return this.answers.get(work.name) ?? { verdict: "unclear", text: "nobody answers" };
+  }
+
   #newHub(): Hub {
     const { state, records } = this.store;
     const config = compileConfig(
@@ -175,6 +183,7 @@ export class World {
       crypto,
       vault: plainVault(this.store),
       shelf: this.store.bundles,
+      gates: { ask: (errand) => this.#gates(errand) },
       hints: this.store.hints,
       memory: this.store.memory,
       desk: desk(),

@@ -9,7 +9,7 @@ import type { DeskOptions } from "../identity/desk.ts";
 import type { IdentityStore } from "../identity/port.ts";
 import type { ApiClient, AppSigner, SecretReader } from "../listings/port.ts";
 import type { Generate, Renderer, RenderMemory } from "../releases/port.ts";
-import type { RolloutStore } from "../rollout/port.ts";
+import type { GateWorld, RolloutStore } from "../rollout/port.ts";
 import type { Sources } from "../sources/port.ts";
 import type { StatusStore } from "../status/port.ts";
 import type { FleetNotes, Hints, Memory } from "../store/port.ts";
@@ -31,6 +31,8 @@ export interface HubPorts {
   readonly vault: BundleVault;
   /** The stored bundles, to look through. */
   readonly shelf: Shelf;
+  /** What gates of rollouts ask of the world. */
+  readonly gates: GateWorld;
   readonly hints: Hints;
   readonly memory: Memory;
   /** Identities; made before the hub, for NATS' own accounts come from there. */

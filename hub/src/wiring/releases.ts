@@ -1,12 +1,19 @@
-import { parseTargetKey } from "@capstan/proto";
+import { Fault, parseTargetKey } from "@capstan/proto";
 import { assertShallow } from "../documents/chain.ts";
 import type { Application, ApplicationSet, AppProject, Document } from "../documents/model.ts";
-import { asApplication, asApplicationSet, asAppProject } from "../documents/views.ts";
+import {
+  asApplication,
+  asApplicationSet,
+  asAppProject,
+  asFreezeWindow,
+  asRolloutStrategy,
+  type FreezeWindowDocument,
+} from "../documents/views.ts";
 import { permitsDocument } from "../projects/documents.ts";
 import type { OwnerState } from "../releases/model.ts";
 import { ReleasesReconciler } from "../releases/reconciler.ts";
 import { adjustments } from "../releases/windows.ts";
-import { fleetStrategy } from "../rollout/strategy.ts";
+import { fleetStrategy, type Strategy, stagedStrategy } from "../rollout/strategy.ts";
 import { toldVault } from "./collect.ts";
 import { configMapData } from "./listings.ts";
 import type { Wiring } from "./rooms.ts";
@@ -27,6 +34,8 @@ export function makeReleases(at: Wiring): ReleasesReconciler {
     standing: at.rooms.distribution.standing,
     defaults: config.defaults,
     strategy: fleetStrategy(config.defaults),
+    strategyNamed: (reference, namespace) => strategyNamed(at, reference, namespace),
+    freezes: () => freezesOf(at),
     hash: (text) => at.hash(text),
     concurrency: config.render.processes,
     set: (owner) => view(at, owner, "ApplicationSet", asApplicationSet) as ApplicationSet | undefined,
@@ -42,6 +51,30 @@ export function makeReleases(at: Wiring): ReleasesReconciler {
     onSurveyed: () => at.rooms.rollouts.wakeAll(),
     onFault: (owner, fault) => at.logFault(`release ${owner}`, fault),
   });
+}
+
+/** The strategy that an annotation names; its name tells the version, so that a record says which one it was. */
+export function strategyNamed(at: Wiring, reference: string, namespace: string): Strategy {
+  if (reference === "careful" || reference === "AllAtOnce") {
+    return fleetStrategy({ ...at.ports.config.defaults, strategy: reference });
+  }
+  const key = reference.includes("/") ? reference : `${namespace}/${reference}`;
+  const document = at.rooms.documents.registry.get(`RolloutStrategy/${key}`);
+  if (document === undefined) {
+    const known = at.rooms.documents.registry.all("RolloutStrategy").map(({ metadata }) => metadata.name);
+    throw new Fault("bad-input", {
+      message: `expected a RolloutStrategy ${key}, found ${known.length === 0 ? "none at all" : known.join(", ")}.`,
+      where: { field: "metadata.annotations[capstan.dev/strategy]" },
+      next: "Apply it, or mend the annotation; until then what stands stays.",
+    });
+  }
+  const { metadata, spec } = asRolloutStrategy(document);
+  const version = at.hash(JSON.stringify(spec)).slice(7, 14);
+  return stagedStrategy(`${metadata.name}@${version}`, spec, fleetStrategy(at.ports.config.defaults));
+}
+
+function freezesOf(at: Wiring): FreezeWindowDocument[] {
+  return at.rooms.documents.registry.all("FreezeWindow").map(asFreezeWindow);
 }
 
 /** App-of-apps: what the application renders are documents, within what its project permits. */

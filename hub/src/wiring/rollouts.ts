@@ -5,6 +5,7 @@ import { defaultLimits, type SetGuard } from "../guard/model.ts";
 import { splitLane } from "../rollout/facts.ts";
 import type { LaneKey, RunState, Transition } from "../rollout/model.ts";
 import { RolloutReconciler } from "../rollout/reconciler.ts";
+import { strategyNamed } from "./releases.ts";
 import type { Wiring } from "./rooms.ts";
 
 /** The deletion guard over what stands. */
@@ -80,6 +81,8 @@ export function makeRollouts(at: Wiring): RolloutReconciler {
     },
     clusters: clusterView(at),
     guard: at.rooms.guard,
+    gates: at.ports.gates,
+    strategyNamed: (reference, namespace) => strategyNamed(at, reference, namespace),
     hash: (text) => at.hash(text),
     isHeld: () => at.rebuilding() !== undefined,
     isSurveying: () => at.rooms.releases.surveying,
@@ -96,6 +99,7 @@ function clusterView(at: Wiring) {
         id,
         connected: at.rooms.sessions.isConnected(id) && !cordoned,
         canary: labels["capstan.dev/canary"] === "true",
+        labels,
       })),
     status: (cluster: ClusterId) => {
       const named = at.rooms.clusters.get(cluster);

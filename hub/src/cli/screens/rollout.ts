@@ -1,5 +1,5 @@
 import type { RolloutClusterView, RolloutView, StageView } from "@capstan/proto/rollout";
-import { ageCell, clockText, msOf, sinceText } from "../age.ts";
+import { ageCell, clockText, msOf, sinceText, span } from "../age.ts";
 import { counted, type Look, toned, wrapped } from "../look.ts";
 import { beyondState, releaseCell, releaseText } from "../names.ts";
 import { type Column, table } from "../table.ts";
@@ -59,14 +59,19 @@ export function rolloutColumns({ now }: Look): readonly Column<RolloutView>[] {
 export function rolloutScreen(rollout: RolloutView, look: Look): string[] {
   const { lane, release, previous, state, reason, stages, startedAt, endedAt } = rollout;
   const ended = msOf(endedAt);
+  const expected = msOf(rollout.expectedEnd);
   const times = [
     startedAt === undefined ? "not started" : `started ${ageCell(startedAt, look.now)} ago`,
+    ...(expected === undefined || ended !== undefined
+      ? []
+      : [`done in about ${span(Math.max(0, expected - look.now))}`]),
     ...(ended === undefined ? [] : [`ended ${clockText(ended, look.now, look.utcOffset)}`]),
   ];
   const stageLines = table(stageColumns(state), stages, { ...look, width: look.width - 2 });
   return [
     `${toned(look, "strong", lane)}  ${releaseText(release)}  ${toned(look, stateTone(state), state)}  ${doneText(wholeProgress(rollout))} clusters`,
     `  ${[rollout.id, `by ${rollout.actor || "Git"}`, rollout.strategy, ...times].filter((part) => part !== "").join(", ")}`,
+    ...(rollout.emergency === "" ? [] : [`  ${toned(look, "bad", "emergency")} by ${rollout.emergency}`]),
     ...(previous === undefined ? [] : [`  before: ${releaseText(previous)}`]),
     ...(reason === undefined
       ? []
@@ -80,8 +85,56 @@ export function rolloutScreen(rollout: RolloutView, look: Look): string[] {
     ),
     "",
     ...stageLines.map((line) => `  ${line}`),
+    ...gateLines(stages, look),
     ...clusterLines(stages, look),
   ];
+}
+
+/** What a run would do, stage by stage, before it begins. */
+export function planScreen(rollout: RolloutView, look: Look): string[] {
+  const { lane, release, strategy, stages, warnings, planHash } = rollout;
+  const total = stages.reduce((sum, { clusters }) => sum + clusters.length, 0);
+  const end = msOf(rollout.expectedEnd);
+  const took =
+    end === undefined ? "" : `, about ${span(end - look.now)} if nothing goes wrong and people answer at once`;
+  return [
+    `${toned(look, "strong", lane)}  ${releaseText(release)}  by ${strategy}: ${counted(total, "cluster")} in ${counted(stages.length, "stage")}${took}`,
+    `  plan ${planHash.replace("sha256:", "").slice(0, 12)}`,
+    ...warnings.map((text) => `  ${toned(look, "busy", "warning")} ${text}`),
+    "",
+    ...stages.flatMap((stage, at) => plannedStage(stage, at, look)),
+  ];
+}
+
+function plannedStage(
+  { name, clusters, maxConcurrency, maxFailures, gates }: StageView,
+  at: number,
+  look: Look,
+): string[] {
+  const shown = look.wide ? clusters : clusters.slice(0, 8);
+  const names = shown.map(({ cluster }) => cluster).join(", ");
+  const more = clusters.length > shown.length ? ` and ${clusters.length - shown.length} more (-o wide)` : "";
+  const limits = [maxConcurrency === 0 ? "all at once" : `${maxConcurrency} at once`, `${maxFailures} may fail`];
+  const before = gates.filter((gate) => !gate.after).map(({ name: gate, kind }) => `    first: ${kind} ${gate}`);
+  const after = gates.filter((gate) => gate.after).map(({ name: gate, kind }) => `    then: ${kind} ${gate}`);
+  const head = clusters.length === 0 ? "" : `: ${counted(clusters.length, "cluster")}, ${limits.join(", ")}`;
+  return [
+    `  ${at + 1} ${name}${head}`,
+    ...before,
+    ...(names === "" ? [] : wrapped(`${names}${more}`, look.width - 4).map((line) => `    ${line}`)),
+    ...after,
+  ];
+}
+
+/** Gates that wait or stopped the run. */
+function gateLines(stages: readonly StageView[], look: Look): string[] {
+  const open = stages.flatMap((stage) =>
+    stage.gates.filter(({ state }) => state === "Waiting" || state === "Failed").map((gate) => ({ stage, gate })),
+  );
+  return open.map(({ stage, gate }) => {
+    const by = gate.approvedBy.length === 0 ? "" : `, approved by ${gate.approvedBy.join(", ")}`;
+    return `  gate ${gate.name} (${gate.kind}) of ${stage.name}: ${toned(look, stateTone(gate.state), gate.state)}, ${gate.message}${by}${sinceText(gate.since, look.now)}`;
+  });
 }
 
 /**

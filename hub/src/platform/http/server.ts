@@ -10,6 +10,8 @@ export interface HttpHandlers {
   metrics(): string;
   /** A push of a Git host; only triggers a fetch. Throws faults for what is refused. */
   webhook(headers: Readonly<Record<string, string | undefined>>, body: Uint8Array): Promise<void>;
+  /** A gate's webhook that calls back at `/gates/RUN/STAGE/TASK`. Throws faults for what is refused. */
+  calledBack(path: string, headers: Readonly<Record<string, string | undefined>>, body: Uint8Array): Promise<void>;
 }
 
 /** A listening server. */
@@ -50,6 +52,10 @@ async function answer(request: IncomingMessage, response: ServerResponse, handle
   if (request.method === "POST" && (path === "/webhook" || path === "/api/webhook")) {
     await handlers.webhook(headersOf(request), await bodyOf(request));
     return text(response, 202, "accepted\n");
+  }
+  if (request.method === "POST" && path?.startsWith("/gates/") === true) {
+    await handlers.calledBack(path, headersOf(request), await bodyOf(request));
+    return text(response, 200, "heard\n");
   }
   switch (path) {
     case "/healthz":

@@ -1,5 +1,5 @@
 import type { ClusterId, Digest, Instant, TargetKey } from "@capstan/proto";
-import type { Assigned, ClusterFact, Dispatch, Facts, Health, Phase, RunPhase, TargetFact } from "../model.ts";
+import type { Assigned, Closed, ClusterFact, Dispatch, Facts, Health, Phase, RunPhase, TargetFact } from "../model.ts";
 
 /** How a content turns out on a cluster. `stuck`: it stays Progressing. */
 export type Fate = "healthy" | "degraded" | "apply" | "stuck";
@@ -43,6 +43,8 @@ const progressMs = 4_000;
 export class SimFleet {
   readonly clusters = new Map<ClusterId, SimCluster>();
   readonly heldRemovals = new Map<string, string>();
+  /** Windows in the way, by cluster. */
+  readonly closed = new Map<ClusterId, Closed>();
   now: Instant;
   listeningSince: Instant;
   /** Every write of a desired state that changed something. */
@@ -139,6 +141,10 @@ export class SimFleet {
       now: this.now,
       listeningSince: this.listeningSince,
       of: (id) => this.#fact(id),
+      closed: (id) => {
+        const closed = this.closed.get(id);
+        return closed !== undefined && closed.until > this.now ? closed : undefined;
+      },
       heldRemoval: (id, target) => this.heldRemovals.get(`${id} ${target}`),
       ...(rollback === undefined ? {} : { rollback }),
     };

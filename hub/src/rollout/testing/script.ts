@@ -1,5 +1,9 @@
 import { type ClusterId, Fault, parseClusterId, targetKey } from "@capstan/proto";
+import { parseDocuments } from "../../documents/parse.ts";
+import { asRolloutStrategy } from "../../documents/views.ts";
 import { checkPlan, checkState } from "../check.ts";
+import type { Answer } from "../gate-verbs.ts";
+import { approve, promote, reject, skipGate } from "../gate-verbs.ts";
 import type {
   ClusterAtPlan,
   Intent,
@@ -13,7 +17,7 @@ import type {
 import { laneKey, parseRunId } from "../model.ts";
 import { plan, releaseId } from "../plan.ts";
 import { followUp, returned, rollback } from "../rollback.ts";
-import { allAtOnce, careful, parseStrategy } from "../strategy.ts";
+import { allAtOnce, careful, parseStrategy, stagedStrategy } from "../strategy.ts";
 import { supersede } from "../supersede.ts";
 import { abort, join, pause, resume, retry, skip, start, unlock } from "../verbs.ts";
 import { why, whyCluster } from "../why.ts";
@@ -102,8 +106,20 @@ export class Script {
             `the deletion guard holds ${first}`,
           );
         return;
-      case "approve":
+      case "approve-removals":
         this.#fleet.heldRemovals.clear();
+        return;
+      case "document":
+        this.#strategy = documented(first, args.slice(1).join(" "));
+        return;
+      case "answer":
+        this.#world.answers.set(first, { verdict: rest[0] as Answer["verdict"], text: rest.slice(1).join(" ") });
+        return;
+      case "close":
+        this.#fleet.closed.set(first as ClusterId, {
+          text: `freeze ${rest[0]} is active`,
+          until: this.#fleet.now + durationOf(rest[1] ?? "1h"),
+        });
         return;
       case "wait":
         this.#world.until(this.#fleet.now + durationOf(first));
@@ -167,6 +183,20 @@ export class Script {
         return resume(state, intent);
       case "abort":
         return abort(state, { ...intent, reason: args.join(" ") });
+      case "approve":
+        return approve(
+          state,
+          { ...intent, actor: args[0] ?? "mira" },
+          { groups: args.slice(1), plan: "", stage: "", gate: "" },
+        );
+      case "approve-plan":
+        return approve(state, intent, { groups: [], plan: args[0] ?? "", stage: "", gate: "" });
+      case "reject":
+        return reject(state, { ...intent, reason: args.join(" ") }, { groups: [], plan: "", stage: "", gate: "" });
+      case "skip-gate":
+        return skipGate(state, { ...intent, reason: args.slice(1).join(" ") }, { stage: "", gate: args[0] ?? "" });
+      case "promote":
+        return promote(state, intent);
       case "unlock":
         return unlock(state, intent, args.join(" "));
       case "retry":
@@ -277,6 +307,7 @@ export class Script {
       id,
       connected,
       canary: this.#labels.get(id)?.["canary"] === "true",
+      labels: this.#labels.get(id) ?? {},
     }));
   }
 
@@ -344,6 +375,17 @@ export class Script {
 
 function keyIfTarget(text: string, at: number): string {
   return at === 1 ? targetKey("argocd", text) : text;
+}
+
+/** `spec` of a RolloutStrategy, in one line of YAML. */
+function documented(name: string, text: string): Strategy {
+  const yaml = `apiVersion: capstan.dev/v1\nkind: RolloutStrategy\nmetadata: {name: ${name}}\nspec: ${text}\n`;
+  const { documents, faults } = parseDocuments(yaml, { owner: "cli:test", file: "strategy.yaml", revision: "" });
+  const [fault] = faults;
+  if (fault !== undefined) throw fault;
+  const [document] = documents;
+  if (document === undefined) throw new Error("no document");
+  return stagedStrategy(name, asRolloutStrategy(document).spec, careful());
 }
 
 function strategyOf(text: string): Strategy {

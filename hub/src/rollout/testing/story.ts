@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { StageSpec, Task } from "../../documents/strategy-model.ts";
 import { allAtOnce, careful, type Strategy } from "../strategy.ts";
 import type { Fate } from "./fleet.ts";
 
@@ -18,8 +19,13 @@ export type Event =
         | "rollback"
         | "newer"
         | "guard"
-        | "approve";
-    };
+        | "approve"
+        | "sign"
+        | "reject"
+        | "pass-gate"
+        | "promote";
+    }
+  | { readonly is: "close"; readonly who: number };
 
 /** A fleet, a release and what happens. */
 export interface Story {
@@ -56,10 +62,83 @@ const rollingSteps = fc.array(
   }),
   { minLength: 1, maxLength: 3 },
 );
+/** At least 1 and 1 %: a limit of nothing is refused when a strategy is read. */
+const limit = fc.oneof(
+  fc.record({ count: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({ percent: fc.integer({ min: 1, max: 100 }) }),
+);
+const quiet = { timeoutMs: null, onTimeout: "fail" } as const;
+const task: fc.Arbitrary<Task> = fc.oneof(
+  fc.constant<Task>({ ...quiet, name: "wait", kind: "wait", forMs: 60_000 }),
+  fc.constant<Task>({
+    name: "signoff",
+    kind: "approval",
+    quorum: 1,
+    groups: [],
+    notAuthor: true,
+    expiresMs: null,
+    timeoutMs: 900_000,
+    onTimeout: "continue",
+  }),
+  fc.constant<Task>({ ...quiet, name: "night", kind: "schedule", at: Date.UTC(2026, 0, 1, 0, 3), window: null }),
+  fc.constant<Task>({
+    ...quiet,
+    name: "errors",
+    kind: "metric",
+    url: "http://metrics",
+    query: "errors",
+    windowMs: 45_000,
+    everyMs: 15_000,
+    compare: { operator: "<", value: 1 },
+    failures: 1,
+    onInconclusive: "wait",
+    secret: "",
+  }),
+);
+const select = fc.oneof(
+  fc.constant({ clusters: [], labels: [] }),
+  fc.constantFrom("dev", "prod", "lab").map((env) => ({
+    clusters: [],
+    labels: [{ key: "env", operator: "In" as const, values: [env] }],
+  })),
+);
+const stageSpec = fc.record({
+  select,
+  groups: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    fc
+      .record({ select, maxConcurrency: fc.option(limit), maxFailures: fc.option(amount) })
+      .map((one) => [{ name: "g", ...one }]),
+  ),
+  order: fc.constantFrom({ by: "name" as const }, { by: "hash" as const }, { by: "label" as const, label: "env" }),
+  canary: fc.option(fc.record({ size: limit, soakMs: fc.constantFrom(0, 60_000) })),
+  partition: fc.option(fc.record({ size: limit, threshold: fc.nat(4) })),
+  maxConcurrency: fc.option(limit),
+  maxUnavailable: fc.option(limit),
+  maxFailures: fc.option(amount),
+  minSuccess: fc.option(amount),
+  soakMs: fc.constantFrom(0, 0, 120_000),
+  before: fc.oneof(
+    { weight: 2, arbitrary: fc.constant([]) },
+    task.map((one) => [one]),
+  ),
+  after: fc.oneof(
+    { weight: 3, arbitrary: fc.constant([]) },
+    task.map((one) => [{ ...one, name: `${one.name}-after` }]),
+  ),
+});
+const staged = fc.record({
+  kind: fc.constant("staged" as const),
+  stages: fc
+    .array(stageSpec, { minLength: 1, maxLength: 4 })
+    .map((stages): StageSpec[] => stages.map((one, at) => ({ name: `s${at}`, ...one }))),
+  unmatched: fc.constantFrom("warn" as const, "last-stage" as const, "ignore" as const),
+});
 const shape = fc.oneof(
   fc.record({ kind: fc.constant("careful" as const), canary: fc.integer({ min: 1, max: 3 }), step: amount }),
   fc.record({ kind: fc.constant("rolling" as const), steps: rollingSteps }),
   fc.record({ kind: fc.constant("all" as const) }),
+  staged,
 );
 const strategy: fc.Arbitrary<Strategy> = fc
   .record({
@@ -69,11 +148,21 @@ const strategy: fc.Arbitrary<Strategy> = fc
     maxFailures: fc.option(amount),
     stableForMs: fc.constantFrom(0, 5_000, 30_000),
     maxConcurrency: fc.option(fc.record({ percent: fc.integer({ min: 1, max: 100 }) })),
+    maxFailuresTotal: fc.option(amount),
+    offlinePolicy: fc.constantFrom("defer" as const, "defer" as const, "fail" as const, "skip" as const),
+    rateLimit: fc.constantFrom(
+      undefined,
+      { perMinute: 2, per: null },
+      { perMinute: null, per: { label: "env", perMinute: 1 } },
+    ),
   })
-  .map(({ base, ...own }) => ({ ...base, ...own }));
+  .map(({ base, rateLimit, ...own }) => ({ ...base, ...own, ...(rateLimit === undefined ? {} : { rateLimit }) }));
 const who = fc.nat(11);
 const event = fc.oneof(
-  fc.record({ is: fc.constantFrom("offline", "online", "leave", "deaf", "hears", "skip", "mend", "flap"), who }),
+  fc.record({
+    is: fc.constantFrom("offline", "online", "leave", "deaf", "hears", "skip", "mend", "flap", "close"),
+    who,
+  }),
   fc.record({
     is: fc.constantFrom(
       "pause",
@@ -88,6 +177,11 @@ const event = fc.oneof(
       "newer",
       "guard",
       "approve",
+      "sign",
+      "sign",
+      "reject",
+      "pass-gate",
+      "promote",
     ),
   }),
 ) as fc.Arbitrary<Event>;

@@ -32,6 +32,7 @@ export function planText(made: Plan): string[] {
     lines.push(`  ${stage.name}: ${text || "nobody"}`);
   }
   if (made.unmatched.length > 0) lines.push(`  no step selects ${made.unmatched.join(", ")}`);
+  for (const text of made.warnings ?? []) lines.push(`  warning: ${text}`);
   if (made.unknown.length > 0) lines.push(`  unknown clusters: ${made.unknown.join(", ")}`);
   return lines;
 }
@@ -61,6 +62,16 @@ export function changeText(change: Change, made: Plan | undefined): string {
       return `stage ${made?.stages[change.stage]?.name}: ${change.to.phase}`;
     case "unlock":
       return `stage ${made?.stages[change.stage]?.name} unlocked`;
+    case "promote":
+      return `stage ${made?.stages[change.stage]?.name} promoted`;
+    case "task":
+      return `  gate ${gateName(change, made)} ${change.to}`;
+    case "approval":
+      return `  gate ${gateName(change, made)} approved`;
+    case "reading":
+      return `  gate ${gateName(change, made)} read ${change.verdict}`;
+    case "sent":
+      return `  gate ${gateName(change, made)} called`;
     case "cluster": {
       const { to } = change;
       const more =
@@ -74,6 +85,11 @@ export function changeText(change: Change, made: Plan | undefined): string {
     case "join":
       return `  ${change.member.cluster} joins`;
   }
+}
+
+function gateName(change: { readonly stage: number; readonly task: number }, made: Plan | undefined): string {
+  const stage = made?.stages[change.stage];
+  return [...(stage?.before ?? []), ...(stage?.after ?? [])][change.task]?.name ?? "?";
 }
 
 function phaseText(phase: RunPhase): string {

@@ -1,6 +1,7 @@
 import type { Instant } from "@capstan/proto";
 import { begin, fold, isOver } from "../fold.ts";
-import type { Dispatch, Plan, RunId, RunState, StepResult, Transition, VerbResult } from "../model.ts";
+import { type Answer, report } from "../gate-verbs.ts";
+import type { Dispatch, Errand, Plan, RunId, RunState, StepResult, Transition, VerbResult } from "../model.ts";
 import { step } from "../step.ts";
 import type { SimFleet } from "./fleet.ts";
 
@@ -23,6 +24,8 @@ export interface Watch {
 export class World {
   readonly runs = new Map<RunId, Recorded>();
   readonly fleet: SimFleet;
+  /** What the world says to a gate, by its name, whenever it is asked. */
+  readonly answers = new Map<string, Answer>();
   readonly #watch: Watch;
 
   constructor(fleet: SimFleet, watch: Watch) {
@@ -71,11 +74,19 @@ export class World {
     let wakeAt: Instant | null = null;
     for (const run of this.runs.values()) {
       if (isOver(run.state.status)) continue;
+      const told = run.record.length;
       const result = this.#step(run);
-      busy ||= result.transitions.length > 0 || result.dispatch.length > 0;
+      busy ||= result.transitions.length > 0 || result.dispatch.length > 0 || run.record.length > told;
       if (result.wakeAt !== null && (wakeAt === null || result.wakeAt < wakeAt)) wakeAt = result.wakeAt;
     }
     return { busy, wakeAt };
+  }
+
+  /** Asked and answered at once; without an answer the gate's server is silent. */
+  #ask(run: Recorded, errand: Errand): void {
+    const answer = this.answers.get(errand.work.name);
+    if (answer === undefined) return;
+    this.take(run, report(run.state, { now: this.fleet.now, actor: "capstan", reason: "" }, { errand, answer }));
   }
 
   #step(run: Recorded): StepResult {
@@ -87,6 +98,7 @@ export class World {
     this.#watch.stepped?.(run, before, result);
     if (this.#watch.dies?.(result.dispatch) === true) this.restart();
     else for (const one of result.dispatch) this.fleet.dispatch(one);
+    for (const errand of result.errands) this.#ask(run, errand);
     return result;
   }
 }

@@ -18,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file capstan/v1/rollout.proto.
  */
 export const file_capstan_v1_rollout: GenFile = /*@__PURE__*/
-  fileDesc("ChhjYXBzdGFuL3YxL3JvbGxvdXQucHJvdG8SCmNhcHN0YW4udjEi7gIKC1JvbGxvdXRWaWV3EgoKAmlkGAEgASgJEgwKBGxhbmUYAiABKAkSJAoHcmVsZWFzZRgDIAEoCzITLmNhcHN0YW4udjEuUmVsZWFzZRIlCghwcmV2aW91cxgEIAEoCzITLmNhcHN0YW4udjEuUmVsZWFzZRINCgVzdGF0ZRgFIAEoCRINCgVhY3RvchgGIAEoCRIuCgpzdGFydGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc3RyYXRlZ3kYCSABKAkSJQoGc3RhZ2VzGAogAygLMhUuY2Fwc3Rhbi52MS5TdGFnZVZpZXcSIgoGcmVhc29uGAsgASgLMhIuY2Fwc3Rhbi52MS5SZWFzb24SEQoJcGxhbl9oYXNoGAwgASgJEgwKBGV0YWcYDSABKAkirQEKCVN0YWdlVmlldxIMCgRuYW1lGAEgASgJEg0KBXN0YXRlGAIgASgJEjAKCGNsdXN0ZXJzGAMgAygLMh4uY2Fwc3Rhbi52MS5Sb2xsb3V0Q2x1c3RlclZpZXcSFwoPbWF4X2NvbmN1cnJlbmN5GAQgASgNEhQKDG1heF9mYWlsdXJlcxgFIAEoDRIiCgZyZWFzb24YBiABKAsyEi5jYXBzdGFuLnYxLlJlYXNvbiJwChJSb2xsb3V0Q2x1c3RlclZpZXcSDwoHY2x1c3RlchgBIAEoCRINCgVzdGF0ZRgCIAEoCRIpCgVzaW5jZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHbWVzc2FnZRgEIAEoCSJaChNMaXN0Um9sbG91dHNSZXF1ZXN0EigKB29wdGlvbnMYASABKAsyFy5jYXBzdGFuLnYxLkxpc3RPcHRpb25zEgwKBGxhbmUYAiABKAkSCwoDYWxsGAMgASgIImkKFExpc3RSb2xsb3V0c1Jlc3BvbnNlEikKCHJvbGxvdXRzGAEgAygLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldxImCgZyZXN1bHQYAiABKAsyFi5jYXBzdGFuLnYxLkxpc3RSZXN1bHQiHwoRR2V0Um9sbG91dFJlcXVlc3QSCgoCaWQYASABKAkiPgoSR2V0Um9sbG91dFJlc3BvbnNlEigKB3JvbGxvdXQYASABKAsyFy5jYXBzdGFuLnYxLlJvbGxvdXRWaWV3Ik0KFFdhdGNoUm9sbG91dHNSZXF1ZXN0EikKB29wdGlvbnMYASABKAsyGC5jYXBzdGFuLnYxLldhdGNoT3B0aW9ucxIKCgJpZBgCIAEoCSJ6ChVXYXRjaFJvbGxvdXRzUmVzcG9uc2USKAoEdHlwZRgBIAEoDjIaLmNhcHN0YW4udjEuV2F0Y2hFdmVudFR5cGUSKAoHcm9sbG91dBgCIAEoCzIXLmNhcHN0YW4udjEuUm9sbG91dFZpZXcSDQoFdG9rZW4YAyABKAkiRQoTUGF1c2VSb2xsb3V0UmVxdWVzdBIKCgJpZBgBIAEoCRIiCgZjaGFuZ2UYAiABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJAChRQYXVzZVJvbGxvdXRSZXNwb25zZRIoCgdyb2xsb3V0GAEgASgLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldyJGChRSZXN1bWVSb2xsb3V0UmVxdWVzdBIKCgJpZBgBIAEoCRIiCgZjaGFuZ2UYAiABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJBChVSZXN1bWVSb2xsb3V0UmVzcG9uc2USKAoHcm9sbG91dBgBIAEoCzIXLmNhcHN0YW4udjEuUm9sbG91dFZpZXciRQoTQWJvcnRSb2xsb3V0UmVxdWVzdBIKCgJpZBgBIAEoCRIiCgZjaGFuZ2UYAiABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJAChRBYm9ydFJvbGxvdXRSZXNwb25zZRIoCgdyb2xsb3V0GAEgASgLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldyJnChNSZXRyeVJvbGxvdXRSZXF1ZXN0EgoKAmlkGAEgASgJEg4KBmZhaWxlZBgCIAEoCBIQCghkZWZlcnJlZBgDIAEoCBIiCgZjaGFuZ2UYBCABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJAChRSZXRyeVJvbGxvdXRSZXNwb25zZRIoCgdyb2xsb3V0GAEgASgLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldyJ+Cg9Sb2xsQmFja1JlcXVlc3QSDAoEbGFuZRgBIAEoCRIPCgdyZWxlYXNlGAIgASgJEigKBXNjb3BlGAMgASgOMhkuY2Fwc3Rhbi52MS5Sb2xsYmFja1Njb3BlEiIKBmNoYW5nZRgEIAEoCzISLmNhcHN0YW4udjEuQ2hhbmdlIloKEFJvbGxCYWNrUmVzcG9uc2USKAoHcm9sbG91dBgBIAEoCzIXLmNhcHN0YW4udjEuUm9sbG91dFZpZXcSHAoDcGluGAIgASgLMg8uY2Fwc3Rhbi52MS5QaW4iRAoQVW5waW5MYW5lUmVxdWVzdBIMCgRsYW5lGAEgASgJEiIKBmNoYW5nZRgCIAEoCzISLmNhcHN0YW4udjEuQ2hhbmdlIjgKEVVucGluTGFuZVJlc3BvbnNlEiMKBndhbnRlZBgBIAEoCzITLmNhcHN0YW4udjEuUmVsZWFzZSqYAQoNUm9sbGJhY2tTY29wZRIeChpST0xMQkFDS19TQ09QRV9VTlNQRUNJRklFRBAAEhkKFVJPTExCQUNLX1NDT1BFX0ZBSUxFRBABEhgKFFJPTExCQUNLX1NDT1BFX1NUQUdFEAISGgoWUk9MTEJBQ0tfU0NPUEVfVE9VQ0hFRBADEhYKElJPTExCQUNLX1NDT1BFX0FMTBAEMugFCg5Sb2xsb3V0U2VydmljZRJRCgxMaXN0Um9sbG91dHMSHy5jYXBzdGFuLnYxLkxpc3RSb2xsb3V0c1JlcXVlc3QaIC5jYXBzdGFuLnYxLkxpc3RSb2xsb3V0c1Jlc3BvbnNlEksKCkdldFJvbGxvdXQSHS5jYXBzdGFuLnYxLkdldFJvbGxvdXRSZXF1ZXN0Gh4uY2Fwc3Rhbi52MS5HZXRSb2xsb3V0UmVzcG9uc2USVgoNV2F0Y2hSb2xsb3V0cxIgLmNhcHN0YW4udjEuV2F0Y2hSb2xsb3V0c1JlcXVlc3QaIS5jYXBzdGFuLnYxLldhdGNoUm9sbG91dHNSZXNwb25zZTABElEKDFBhdXNlUm9sbG91dBIfLmNhcHN0YW4udjEuUGF1c2VSb2xsb3V0UmVxdWVzdBogLmNhcHN0YW4udjEuUGF1c2VSb2xsb3V0UmVzcG9uc2USVAoNUmVzdW1lUm9sbG91dBIgLmNhcHN0YW4udjEuUmVzdW1lUm9sbG91dFJlcXVlc3QaIS5jYXBzdGFuLnYxLlJlc3VtZVJvbGxvdXRSZXNwb25zZRJRCgxBYm9ydFJvbGxvdXQSHy5jYXBzdGFuLnYxLkFib3J0Um9sbG91dFJlcXVlc3QaIC5jYXBzdGFuLnYxLkFib3J0Um9sbG91dFJlc3BvbnNlElEKDFJldHJ5Um9sbG91dBIfLmNhcHN0YW4udjEuUmV0cnlSb2xsb3V0UmVxdWVzdBogLmNhcHN0YW4udjEuUmV0cnlSb2xsb3V0UmVzcG9uc2USRQoIUm9sbEJhY2sSGy5jYXBzdGFuLnYxLlJvbGxCYWNrUmVxdWVzdBocLmNhcHN0YW4udjEuUm9sbEJhY2tSZXNwb25zZRJICglVbnBpbkxhbmUSHC5jYXBzdGFuLnYxLlVucGluTGFuZVJlcXVlc3QaHS5jYXBzdGFuLnYxLlVucGluTGFuZVJlc3BvbnNlYgZwcm90bzM", [file_capstan_v1_application, file_capstan_v1_common, file_capstan_v1_desired, file_google_protobuf_timestamp]);
+  fileDesc("ChhjYXBzdGFuL3YxL3JvbGxvdXQucHJvdG8SCmNhcHN0YW4udjEixQMKC1JvbGxvdXRWaWV3EgoKAmlkGAEgASgJEgwKBGxhbmUYAiABKAkSJAoHcmVsZWFzZRgDIAEoCzITLmNhcHN0YW4udjEuUmVsZWFzZRIlCghwcmV2aW91cxgEIAEoCzITLmNhcHN0YW4udjEuUmVsZWFzZRINCgVzdGF0ZRgFIAEoCRINCgVhY3RvchgGIAEoCRIuCgpzdGFydGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc3RyYXRlZ3kYCSABKAkSJQoGc3RhZ2VzGAogAygLMhUuY2Fwc3Rhbi52MS5TdGFnZVZpZXcSIgoGcmVhc29uGAsgASgLMhIuY2Fwc3Rhbi52MS5SZWFzb24SEQoJcGxhbl9oYXNoGAwgASgJEgwKBGV0YWcYDSABKAkSMAoMZXhwZWN0ZWRfZW5kGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCgh3YXJuaW5ncxgPIAMoCRIRCgllbWVyZ2VuY3kYECABKAkiggIKCVN0YWdlVmlldxIMCgRuYW1lGAEgASgJEg0KBXN0YXRlGAIgASgJEjAKCGNsdXN0ZXJzGAMgAygLMh4uY2Fwc3Rhbi52MS5Sb2xsb3V0Q2x1c3RlclZpZXcSFwoPbWF4X2NvbmN1cnJlbmN5GAQgASgNEhQKDG1heF9mYWlsdXJlcxgFIAEoDRIiCgZyZWFzb24YBiABKAsyEi5jYXBzdGFuLnYxLlJlYXNvbhIjCgVnYXRlcxgHIAMoCzIULmNhcHN0YW4udjEuR2F0ZVZpZXcSLgoKc29ha191bnRpbBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilQEKCEdhdGVWaWV3EgwKBG5hbWUYASABKAkSDAoEa2luZBgCIAEoCRINCgVzdGF0ZRgDIAEoCRIpCgVzaW5jZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHbWVzc2FnZRgFIAEoCRITCgthcHByb3ZlZF9ieRgGIAMoCRINCgVhZnRlchgHIAEoCCJwChJSb2xsb3V0Q2x1c3RlclZpZXcSDwoHY2x1c3RlchgBIAEoCRINCgVzdGF0ZRgCIAEoCRIpCgVzaW5jZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDwoHbWVzc2FnZRgEIAEoCSJaChNMaXN0Um9sbG91dHNSZXF1ZXN0EigKB29wdGlvbnMYASABKAsyFy5jYXBzdGFuLnYxLkxpc3RPcHRpb25zEgwKBGxhbmUYAiABKAkSCwoDYWxsGAMgASgIImkKFExpc3RSb2xsb3V0c1Jlc3BvbnNlEikKCHJvbGxvdXRzGAEgAygLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldxImCgZyZXN1bHQYAiABKAsyFi5jYXBzdGFuLnYxLkxpc3RSZXN1bHQiHwoRR2V0Um9sbG91dFJlcXVlc3QSCgoCaWQYASABKAkiPgoSR2V0Um9sbG91dFJlc3BvbnNlEigKB3JvbGxvdXQYASABKAsyFy5jYXBzdGFuLnYxLlJvbGxvdXRWaWV3Ik0KFFdhdGNoUm9sbG91dHNSZXF1ZXN0EikKB29wdGlvbnMYASABKAsyGC5jYXBzdGFuLnYxLldhdGNoT3B0aW9ucxIKCgJpZBgCIAEoCSJ6ChVXYXRjaFJvbGxvdXRzUmVzcG9uc2USKAoEdHlwZRgBIAEoDjIaLmNhcHN0YW4udjEuV2F0Y2hFdmVudFR5cGUSKAoHcm9sbG91dBgCIAEoCzIXLmNhcHN0YW4udjEuUm9sbG91dFZpZXcSDQoFdG9rZW4YAyABKAkiRQoTUGF1c2VSb2xsb3V0UmVxdWVzdBIKCgJpZBgBIAEoCRIiCgZjaGFuZ2UYAiABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJAChRQYXVzZVJvbGxvdXRSZXNwb25zZRIoCgdyb2xsb3V0GAEgASgLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldyJGChRSZXN1bWVSb2xsb3V0UmVxdWVzdBIKCgJpZBgBIAEoCRIiCgZjaGFuZ2UYAiABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJBChVSZXN1bWVSb2xsb3V0UmVzcG9uc2USKAoHcm9sbG91dBgBIAEoCzIXLmNhcHN0YW4udjEuUm9sbG91dFZpZXciRQoTQWJvcnRSb2xsb3V0UmVxdWVzdBIKCgJpZBgBIAEoCRIiCgZjaGFuZ2UYAiABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJAChRBYm9ydFJvbGxvdXRSZXNwb25zZRIoCgdyb2xsb3V0GAEgASgLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldyJnChNSZXRyeVJvbGxvdXRSZXF1ZXN0EgoKAmlkGAEgASgJEg4KBmZhaWxlZBgCIAEoCBIQCghkZWZlcnJlZBgDIAEoCBIiCgZjaGFuZ2UYBCABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJAChRSZXRyeVJvbGxvdXRSZXNwb25zZRIoCgdyb2xsb3V0GAEgASgLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldyJ+Cg9Sb2xsQmFja1JlcXVlc3QSDAoEbGFuZRgBIAEoCRIPCgdyZWxlYXNlGAIgASgJEigKBXNjb3BlGAMgASgOMhkuY2Fwc3Rhbi52MS5Sb2xsYmFja1Njb3BlEiIKBmNoYW5nZRgEIAEoCzISLmNhcHN0YW4udjEuQ2hhbmdlIloKEFJvbGxCYWNrUmVzcG9uc2USKAoHcm9sbG91dBgBIAEoCzIXLmNhcHN0YW4udjEuUm9sbG91dFZpZXcSHAoDcGluGAIgASgLMg8uY2Fwc3Rhbi52MS5QaW4iRAoQVW5waW5MYW5lUmVxdWVzdBIMCgRsYW5lGAEgASgJEiIKBmNoYW5nZRgCIAEoCzISLmNhcHN0YW4udjEuQ2hhbmdlIjgKEVVucGluTGFuZVJlc3BvbnNlEiMKBndhbnRlZBgBIAEoCzITLmNhcHN0YW4udjEuUmVsZWFzZSI0ChJQbGFuUm9sbG91dFJlcXVlc3QSDAoEbGFuZRgBIAEoCRIQCghzdHJhdGVneRgCIAEoCSI/ChNQbGFuUm9sbG91dFJlc3BvbnNlEigKB3JvbGxvdXQYASABKAsyFy5jYXBzdGFuLnYxLlJvbGxvdXRWaWV3IpcBChZTaW11bGF0ZVJvbGxvdXRSZXF1ZXN0EgwKBGxhbmUYASABKAkSEAoIc3RyYXRlZ3kYAiABKAkSFAoMZmFpbHVyZV9yYXRlGAMgASgBEhQKDG9mZmxpbmVfcmF0ZRgEIAEoARIVCg1hcHBseV9zZWNvbmRzGAUgASgNEgwKBHNlZWQYBiABKA0SDAoEcnVucxgHIAEoDSJBChdTaW11bGF0ZVJvbGxvdXRSZXNwb25zZRImCgRydW5zGAEgAygLMhguY2Fwc3Rhbi52MS5TaW11bGF0ZWRSdW4igwEKDFNpbXVsYXRlZFJ1bhINCgVzdGF0ZRgBIAEoCRIPCgdzZWNvbmRzGAIgASgEEg8KB3RvdWNoZWQYAyABKA0SEAoIY2x1c3RlcnMYBCABKA0SDgoGZmFpbGVkGAUgASgNEhAKCGRlZmVycmVkGAYgASgNEg4KBnJlYXNvbhgHIAEoCSJ3ChVBcHByb3ZlUm9sbG91dFJlcXVlc3QSCgoCaWQYASABKAkSDQoFc3RhZ2UYAiABKAkSDAoEZ2F0ZRgDIAEoCRIRCglwbGFuX2hhc2gYBCABKAkSIgoGY2hhbmdlGAUgASgLMhIuY2Fwc3Rhbi52MS5DaGFuZ2UiQgoWQXBwcm92ZVJvbGxvdXRSZXNwb25zZRIoCgdyb2xsb3V0GAEgASgLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldyJjChRSZWplY3RSb2xsb3V0UmVxdWVzdBIKCgJpZBgBIAEoCRINCgVzdGFnZRgCIAEoCRIMCgRnYXRlGAMgASgJEiIKBmNoYW5nZRgEIAEoCzISLmNhcHN0YW4udjEuQ2hhbmdlIkEKFVJlamVjdFJvbGxvdXRSZXNwb25zZRIoCgdyb2xsb3V0GAEgASgLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldyJVChRVbmxvY2tSb2xsb3V0UmVxdWVzdBIKCgJpZBgBIAEoCRINCgVzdGFnZRgCIAEoCRIiCgZjaGFuZ2UYAyABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJBChVVbmxvY2tSb2xsb3V0UmVzcG9uc2USKAoHcm9sbG91dBgBIAEoCzIXLmNhcHN0YW4udjEuUm9sbG91dFZpZXcicwoSU2tpcFJvbGxvdXRSZXF1ZXN0EgoKAmlkGAEgASgJEhAKCGNsdXN0ZXJzGAIgAygJEg0KBXN0YWdlGAMgASgJEgwKBGdhdGUYBCABKAkSIgoGY2hhbmdlGAUgASgLMhIuY2Fwc3Rhbi52MS5DaGFuZ2UiPwoTU2tpcFJvbGxvdXRSZXNwb25zZRIoCgdyb2xsb3V0GAEgASgLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldyJHChVQcm9tb3RlUm9sbG91dFJlcXVlc3QSCgoCaWQYASABKAkSIgoGY2hhbmdlGAIgASgLMhIuY2Fwc3Rhbi52MS5DaGFuZ2UiQgoWUHJvbW90ZVJvbGxvdXRSZXNwb25zZRIoCgdyb2xsb3V0GAEgASgLMhcuY2Fwc3Rhbi52MS5Sb2xsb3V0VmlldyJJChVTdGFydEVtZXJnZW5jeVJlcXVlc3QSDAoEbGFuZRgBIAEoCRIiCgZjaGFuZ2UYAiABKAsyEi5jYXBzdGFuLnYxLkNoYW5nZSJCChZTdGFydEVtZXJnZW5jeVJlc3BvbnNlEigKB3JvbGxvdXQYASABKAsyFy5jYXBzdGFuLnYxLlJvbGxvdXRWaWV3KpgBCg1Sb2xsYmFja1Njb3BlEh4KGlJPTExCQUNLX1NDT1BFX1VOU1BFQ0lGSUVEEAASGQoVUk9MTEJBQ0tfU0NPUEVfRkFJTEVEEAESGAoUUk9MTEJBQ0tfU0NPUEVfU1RBR0UQAhIaChZST0xMQkFDS19TQ09QRV9UT1VDSEVEEAMSFgoSUk9MTEJBQ0tfU0NPUEVfQUxMEAQymwsKDlJvbGxvdXRTZXJ2aWNlElEKDExpc3RSb2xsb3V0cxIfLmNhcHN0YW4udjEuTGlzdFJvbGxvdXRzUmVxdWVzdBogLmNhcHN0YW4udjEuTGlzdFJvbGxvdXRzUmVzcG9uc2USSwoKR2V0Um9sbG91dBIdLmNhcHN0YW4udjEuR2V0Um9sbG91dFJlcXVlc3QaHi5jYXBzdGFuLnYxLkdldFJvbGxvdXRSZXNwb25zZRJWCg1XYXRjaFJvbGxvdXRzEiAuY2Fwc3Rhbi52MS5XYXRjaFJvbGxvdXRzUmVxdWVzdBohLmNhcHN0YW4udjEuV2F0Y2hSb2xsb3V0c1Jlc3BvbnNlMAESUQoMUGF1c2VSb2xsb3V0Eh8uY2Fwc3Rhbi52MS5QYXVzZVJvbGxvdXRSZXF1ZXN0GiAuY2Fwc3Rhbi52MS5QYXVzZVJvbGxvdXRSZXNwb25zZRJUCg1SZXN1bWVSb2xsb3V0EiAuY2Fwc3Rhbi52MS5SZXN1bWVSb2xsb3V0UmVxdWVzdBohLmNhcHN0YW4udjEuUmVzdW1lUm9sbG91dFJlc3BvbnNlElEKDEFib3J0Um9sbG91dBIfLmNhcHN0YW4udjEuQWJvcnRSb2xsb3V0UmVxdWVzdBogLmNhcHN0YW4udjEuQWJvcnRSb2xsb3V0UmVzcG9uc2USUQoMUmV0cnlSb2xsb3V0Eh8uY2Fwc3Rhbi52MS5SZXRyeVJvbGxvdXRSZXF1ZXN0GiAuY2Fwc3Rhbi52MS5SZXRyeVJvbGxvdXRSZXNwb25zZRJFCghSb2xsQmFjaxIbLmNhcHN0YW4udjEuUm9sbEJhY2tSZXF1ZXN0GhwuY2Fwc3Rhbi52MS5Sb2xsQmFja1Jlc3BvbnNlEk4KC1BsYW5Sb2xsb3V0Eh4uY2Fwc3Rhbi52MS5QbGFuUm9sbG91dFJlcXVlc3QaHy5jYXBzdGFuLnYxLlBsYW5Sb2xsb3V0UmVzcG9uc2USWgoPU2ltdWxhdGVSb2xsb3V0EiIuY2Fwc3Rhbi52MS5TaW11bGF0ZVJvbGxvdXRSZXF1ZXN0GiMuY2Fwc3Rhbi52MS5TaW11bGF0ZVJvbGxvdXRSZXNwb25zZRJXCg5BcHByb3ZlUm9sbG91dBIhLmNhcHN0YW4udjEuQXBwcm92ZVJvbGxvdXRSZXF1ZXN0GiIuY2Fwc3Rhbi52MS5BcHByb3ZlUm9sbG91dFJlc3BvbnNlElQKDVJlamVjdFJvbGxvdXQSIC5jYXBzdGFuLnYxLlJlamVjdFJvbGxvdXRSZXF1ZXN0GiEuY2Fwc3Rhbi52MS5SZWplY3RSb2xsb3V0UmVzcG9uc2USVAoNVW5sb2NrUm9sbG91dBIgLmNhcHN0YW4udjEuVW5sb2NrUm9sbG91dFJlcXVlc3QaIS5jYXBzdGFuLnYxLlVubG9ja1JvbGxvdXRSZXNwb25zZRJOCgtTa2lwUm9sbG91dBIeLmNhcHN0YW4udjEuU2tpcFJvbGxvdXRSZXF1ZXN0Gh8uY2Fwc3Rhbi52MS5Ta2lwUm9sbG91dFJlc3BvbnNlElcKDlByb21vdGVSb2xsb3V0EiEuY2Fwc3Rhbi52MS5Qcm9tb3RlUm9sbG91dFJlcXVlc3QaIi5jYXBzdGFuLnYxLlByb21vdGVSb2xsb3V0UmVzcG9uc2USVwoOU3RhcnRFbWVyZ2VuY3kSIS5jYXBzdGFuLnYxLlN0YXJ0RW1lcmdlbmN5UmVxdWVzdBoiLmNhcHN0YW4udjEuU3RhcnRFbWVyZ2VuY3lSZXNwb25zZRJICglVbnBpbkxhbmUSHC5jYXBzdGFuLnYxLlVucGluTGFuZVJlcXVlc3QaHS5jYXBzdGFuLnYxLlVucGluTGFuZVJlc3BvbnNlYgZwcm90bzM", [file_capstan_v1_application, file_capstan_v1_common, file_capstan_v1_desired, file_google_protobuf_timestamp]);
 
 /**
  * A rollout.
@@ -116,6 +116,27 @@ export type RolloutView = Message<"capstan.v1.RolloutView"> & {
    * @generated from field: string etag = 13;
    */
   etag: string;
+
+  /**
+   * When it will have ended, if nothing goes wrong; absent: it ended, or a person is needed.
+   *
+   * @generated from field: google.protobuf.Timestamp expected_end = 14;
+   */
+  expectedEnd?: Timestamp | undefined;
+
+  /**
+   * What surely was not meant in its strategy, one sentence each.
+   *
+   * @generated from field: repeated string warnings = 15;
+   */
+  warnings: string[];
+
+  /**
+   * Why it passes gates, soaks, windows and rates; empty: it does not.
+   *
+   * @generated from field: string emergency = 16;
+   */
+  emergency: string;
 };
 
 /**
@@ -172,6 +193,20 @@ export type StageView = Message<"capstan.v1.StageView"> & {
    * @generated from field: capstan.v1.Reason reason = 6;
    */
   reason?: Reason | undefined;
+
+  /**
+   * What has to pass before it starts, then what before it ends.
+   *
+   * @generated from field: repeated capstan.v1.GateView gates = 7;
+   */
+  gates: GateView[];
+
+  /**
+   * When its soak ends, while it soaks.
+   *
+   * @generated from field: google.protobuf.Timestamp soak_until = 8;
+   */
+  soakUntil?: Timestamp | undefined;
 };
 
 /**
@@ -180,6 +215,69 @@ export type StageView = Message<"capstan.v1.StageView"> & {
  */
 export const StageViewSchema: GenMessage<StageView> = /*@__PURE__*/
   messageDesc(file_capstan_v1_rollout, 1);
+
+/**
+ * A gate of a stage.
+ *
+ * @generated from message capstan.v1.GateView
+ */
+export type GateView = Message<"capstan.v1.GateView"> & {
+  /**
+   * Its name, unique in its stage.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * approval, wait, schedule, metric, webhook or notify.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * Pending, Waiting, Passed, Failed or Bypassed.
+   *
+   * @generated from field: string state = 3;
+   */
+  state: string;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 4;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * What it waits for, or why it is so.
+   *
+   * @generated from field: string message = 5;
+   */
+  message: string;
+
+  /**
+   * Who approved.
+   *
+   * @generated from field: repeated string approved_by = 6;
+   */
+  approvedBy: string[];
+
+  /**
+   * False: before the stage starts; true: before it ends.
+   *
+   * @generated from field: bool after = 7;
+   */
+  after: boolean;
+};
+
+/**
+ * Describes the message capstan.v1.GateView.
+ * Use `create(GateViewSchema)` to create a new message.
+ */
+export const GateViewSchema: GenMessage<GateView> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 2);
 
 /**
  * A cluster in a rollout.
@@ -221,7 +319,7 @@ export type RolloutClusterView = Message<"capstan.v1.RolloutClusterView"> & {
  * Use `create(RolloutClusterViewSchema)` to create a new message.
  */
 export const RolloutClusterViewSchema: GenMessage<RolloutClusterView> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 2);
+  messageDesc(file_capstan_v1_rollout, 3);
 
 /**
  * Asks for rollouts.
@@ -256,7 +354,7 @@ export type ListRolloutsRequest = Message<"capstan.v1.ListRolloutsRequest"> & {
  * Use `create(ListRolloutsRequestSchema)` to create a new message.
  */
 export const ListRolloutsRequestSchema: GenMessage<ListRolloutsRequest> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 3);
+  messageDesc(file_capstan_v1_rollout, 4);
 
 /**
  * Rollouts.
@@ -284,7 +382,7 @@ export type ListRolloutsResponse = Message<"capstan.v1.ListRolloutsResponse"> & 
  * Use `create(ListRolloutsResponseSchema)` to create a new message.
  */
 export const ListRolloutsResponseSchema: GenMessage<ListRolloutsResponse> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 4);
+  messageDesc(file_capstan_v1_rollout, 5);
 
 /**
  * Asks for a rollout.
@@ -305,7 +403,7 @@ export type GetRolloutRequest = Message<"capstan.v1.GetRolloutRequest"> & {
  * Use `create(GetRolloutRequestSchema)` to create a new message.
  */
 export const GetRolloutRequestSchema: GenMessage<GetRolloutRequest> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 5);
+  messageDesc(file_capstan_v1_rollout, 6);
 
 /**
  * A rollout.
@@ -326,7 +424,7 @@ export type GetRolloutResponse = Message<"capstan.v1.GetRolloutResponse"> & {
  * Use `create(GetRolloutResponseSchema)` to create a new message.
  */
 export const GetRolloutResponseSchema: GenMessage<GetRolloutResponse> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 6);
+  messageDesc(file_capstan_v1_rollout, 7);
 
 /**
  * Asks to watch rollouts.
@@ -354,7 +452,7 @@ export type WatchRolloutsRequest = Message<"capstan.v1.WatchRolloutsRequest"> & 
  * Use `create(WatchRolloutsRequestSchema)` to create a new message.
  */
 export const WatchRolloutsRequestSchema: GenMessage<WatchRolloutsRequest> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 7);
+  messageDesc(file_capstan_v1_rollout, 8);
 
 /**
  * One event.
@@ -389,7 +487,7 @@ export type WatchRolloutsResponse = Message<"capstan.v1.WatchRolloutsResponse"> 
  * Use `create(WatchRolloutsResponseSchema)` to create a new message.
  */
 export const WatchRolloutsResponseSchema: GenMessage<WatchRolloutsResponse> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 8);
+  messageDesc(file_capstan_v1_rollout, 9);
 
 /**
  * Pauses.
@@ -417,7 +515,7 @@ export type PauseRolloutRequest = Message<"capstan.v1.PauseRolloutRequest"> & {
  * Use `create(PauseRolloutRequestSchema)` to create a new message.
  */
 export const PauseRolloutRequestSchema: GenMessage<PauseRolloutRequest> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 9);
+  messageDesc(file_capstan_v1_rollout, 10);
 
 /**
  * The rollout afterwards.
@@ -438,7 +536,7 @@ export type PauseRolloutResponse = Message<"capstan.v1.PauseRolloutResponse"> & 
  * Use `create(PauseRolloutResponseSchema)` to create a new message.
  */
 export const PauseRolloutResponseSchema: GenMessage<PauseRolloutResponse> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 10);
+  messageDesc(file_capstan_v1_rollout, 11);
 
 /**
  * Resumes.
@@ -466,7 +564,7 @@ export type ResumeRolloutRequest = Message<"capstan.v1.ResumeRolloutRequest"> & 
  * Use `create(ResumeRolloutRequestSchema)` to create a new message.
  */
 export const ResumeRolloutRequestSchema: GenMessage<ResumeRolloutRequest> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 11);
+  messageDesc(file_capstan_v1_rollout, 12);
 
 /**
  * The rollout afterwards.
@@ -487,7 +585,7 @@ export type ResumeRolloutResponse = Message<"capstan.v1.ResumeRolloutResponse"> 
  * Use `create(ResumeRolloutResponseSchema)` to create a new message.
  */
 export const ResumeRolloutResponseSchema: GenMessage<ResumeRolloutResponse> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 12);
+  messageDesc(file_capstan_v1_rollout, 13);
 
 /**
  * Aborts.
@@ -515,7 +613,7 @@ export type AbortRolloutRequest = Message<"capstan.v1.AbortRolloutRequest"> & {
  * Use `create(AbortRolloutRequestSchema)` to create a new message.
  */
 export const AbortRolloutRequestSchema: GenMessage<AbortRolloutRequest> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 13);
+  messageDesc(file_capstan_v1_rollout, 14);
 
 /**
  * The rollout afterwards.
@@ -536,7 +634,7 @@ export type AbortRolloutResponse = Message<"capstan.v1.AbortRolloutResponse"> & 
  * Use `create(AbortRolloutResponseSchema)` to create a new message.
  */
 export const AbortRolloutResponseSchema: GenMessage<AbortRolloutResponse> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 14);
+  messageDesc(file_capstan_v1_rollout, 15);
 
 /**
  * Retries.
@@ -578,7 +676,7 @@ export type RetryRolloutRequest = Message<"capstan.v1.RetryRolloutRequest"> & {
  * Use `create(RetryRolloutRequestSchema)` to create a new message.
  */
 export const RetryRolloutRequestSchema: GenMessage<RetryRolloutRequest> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 15);
+  messageDesc(file_capstan_v1_rollout, 16);
 
 /**
  * The rollout afterwards.
@@ -599,7 +697,7 @@ export type RetryRolloutResponse = Message<"capstan.v1.RetryRolloutResponse"> & 
  * Use `create(RetryRolloutResponseSchema)` to create a new message.
  */
 export const RetryRolloutResponseSchema: GenMessage<RetryRolloutResponse> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 16);
+  messageDesc(file_capstan_v1_rollout, 17);
 
 /**
  * Rolls a lane back.
@@ -641,7 +739,7 @@ export type RollBackRequest = Message<"capstan.v1.RollBackRequest"> & {
  * Use `create(RollBackRequestSchema)` to create a new message.
  */
 export const RollBackRequestSchema: GenMessage<RollBackRequest> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 17);
+  messageDesc(file_capstan_v1_rollout, 18);
 
 /**
  * The new run.
@@ -669,7 +767,7 @@ export type RollBackResponse = Message<"capstan.v1.RollBackResponse"> & {
  * Use `create(RollBackResponseSchema)` to create a new message.
  */
 export const RollBackResponseSchema: GenMessage<RollBackResponse> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 18);
+  messageDesc(file_capstan_v1_rollout, 19);
 
 /**
  * Lets Git lead again.
@@ -697,7 +795,7 @@ export type UnpinLaneRequest = Message<"capstan.v1.UnpinLaneRequest"> & {
  * Use `create(UnpinLaneRequestSchema)` to create a new message.
  */
 export const UnpinLaneRequestSchema: GenMessage<UnpinLaneRequest> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 19);
+  messageDesc(file_capstan_v1_rollout, 20);
 
 /**
  * Done.
@@ -718,7 +816,560 @@ export type UnpinLaneResponse = Message<"capstan.v1.UnpinLaneResponse"> & {
  * Use `create(UnpinLaneResponseSchema)` to create a new message.
  */
 export const UnpinLaneResponseSchema: GenMessage<UnpinLaneResponse> = /*@__PURE__*/
-  messageDesc(file_capstan_v1_rollout, 20);
+  messageDesc(file_capstan_v1_rollout, 21);
+
+/**
+ * Asks for a plan.
+ *
+ * @generated from message capstan.v1.PlanRolloutRequest
+ */
+export type PlanRolloutRequest = Message<"capstan.v1.PlanRolloutRequest"> & {
+  /**
+   * Lane.
+   *
+   * @generated from field: string lane = 1;
+   */
+  lane: string;
+
+  /**
+   * Another strategy than the set's: `NAME` or `NAMESPACE/NAME` of a RolloutStrategy, `careful` or `AllAtOnce`.
+   *
+   * @generated from field: string strategy = 2;
+   */
+  strategy: string;
+};
+
+/**
+ * Describes the message capstan.v1.PlanRolloutRequest.
+ * Use `create(PlanRolloutRequestSchema)` to create a new message.
+ */
+export const PlanRolloutRequestSchema: GenMessage<PlanRolloutRequest> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 22);
+
+/**
+ * A plan, as a run that has not begun.
+ *
+ * @generated from message capstan.v1.PlanRolloutResponse
+ */
+export type PlanRolloutResponse = Message<"capstan.v1.PlanRolloutResponse"> & {
+  /**
+   * It; without stages: nothing would move.
+   *
+   * @generated from field: capstan.v1.RolloutView rollout = 1;
+   */
+  rollout?: RolloutView | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.PlanRolloutResponse.
+ * Use `create(PlanRolloutResponseSchema)` to create a new message.
+ */
+export const PlanRolloutResponseSchema: GenMessage<PlanRolloutResponse> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 23);
+
+/**
+ * Asks for a simulation.
+ *
+ * @generated from message capstan.v1.SimulateRolloutRequest
+ */
+export type SimulateRolloutRequest = Message<"capstan.v1.SimulateRolloutRequest"> & {
+  /**
+   * Lane.
+   *
+   * @generated from field: string lane = 1;
+   */
+  lane: string;
+
+  /**
+   * Another strategy than the set's.
+   *
+   * @generated from field: string strategy = 2;
+   */
+  strategy: string;
+
+  /**
+   * Share of clusters on which the release fails, 0 to 1.
+   *
+   * @generated from field: double failure_rate = 3;
+   */
+  failureRate: number;
+
+  /**
+   * Share of clusters that are offline, 0 to 1.
+   *
+   * @generated from field: double offline_rate = 4;
+   */
+  offlineRate: number;
+
+  /**
+   * Seconds from dispatch to healthy.
+   *
+   * @generated from field: uint32 apply_seconds = 5;
+   */
+  applySeconds: number;
+
+  /**
+   * The same seed plays the same failures.
+   *
+   * @generated from field: uint32 seed = 6;
+   */
+  seed: number;
+
+  /**
+   * How often it is played.
+   *
+   * @generated from field: uint32 runs = 7;
+   */
+  runs: number;
+};
+
+/**
+ * Describes the message capstan.v1.SimulateRolloutRequest.
+ * Use `create(SimulateRolloutRequestSchema)` to create a new message.
+ */
+export const SimulateRolloutRequestSchema: GenMessage<SimulateRolloutRequest> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 24);
+
+/**
+ * What simulations came to.
+ *
+ * @generated from message capstan.v1.SimulateRolloutResponse
+ */
+export type SimulateRolloutResponse = Message<"capstan.v1.SimulateRolloutResponse"> & {
+  /**
+   * Each run.
+   *
+   * @generated from field: repeated capstan.v1.SimulatedRun runs = 1;
+   */
+  runs: SimulatedRun[];
+};
+
+/**
+ * Describes the message capstan.v1.SimulateRolloutResponse.
+ * Use `create(SimulateRolloutResponseSchema)` to create a new message.
+ */
+export const SimulateRolloutResponseSchema: GenMessage<SimulateRolloutResponse> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 25);
+
+/**
+ * One simulated run.
+ *
+ * @generated from message capstan.v1.SimulatedRun
+ */
+export type SimulatedRun = Message<"capstan.v1.SimulatedRun"> & {
+  /**
+   * State that it came to.
+   *
+   * @generated from field: string state = 1;
+   */
+  state: string;
+
+  /**
+   * Virtual seconds until then.
+   *
+   * @generated from field: uint64 seconds = 2;
+   */
+  seconds: bigint;
+
+  /**
+   * Clusters that got the release.
+   *
+   * @generated from field: uint32 touched = 3;
+   */
+  touched: number;
+
+  /**
+   * Clusters of the plan.
+   *
+   * @generated from field: uint32 clusters = 4;
+   */
+  clusters: number;
+
+  /**
+   * Of those touched, how many failed.
+   *
+   * @generated from field: uint32 failed = 5;
+   */
+  failed: number;
+
+  /**
+   * Left out because they were offline.
+   *
+   * @generated from field: uint32 deferred = 6;
+   */
+  deferred: number;
+
+  /**
+   * Why it stands, where it did not end.
+   *
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message capstan.v1.SimulatedRun.
+ * Use `create(SimulatedRunSchema)` to create a new message.
+ */
+export const SimulatedRunSchema: GenMessage<SimulatedRun> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 26);
+
+/**
+ * Approves.
+ *
+ * @generated from message capstan.v1.ApproveRolloutRequest
+ */
+export type ApproveRolloutRequest = Message<"capstan.v1.ApproveRolloutRequest"> & {
+  /**
+   * Rollout id or lane.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Stage; empty: the one that waits.
+   *
+   * @generated from field: string stage = 2;
+   */
+  stage: string;
+
+  /**
+   * Gate; empty: the one that waits.
+   *
+   * @generated from field: string gate = 3;
+   */
+  gate: string;
+
+  /**
+   * Hash of the plan that was looked at; empty: not told.
+   *
+   * @generated from field: string plan_hash = 4;
+   */
+  planHash: string;
+
+  /**
+   * The change.
+   *
+   * @generated from field: capstan.v1.Change change = 5;
+   */
+  change?: Change | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.ApproveRolloutRequest.
+ * Use `create(ApproveRolloutRequestSchema)` to create a new message.
+ */
+export const ApproveRolloutRequestSchema: GenMessage<ApproveRolloutRequest> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 27);
+
+/**
+ * The rollout afterwards.
+ *
+ * @generated from message capstan.v1.ApproveRolloutResponse
+ */
+export type ApproveRolloutResponse = Message<"capstan.v1.ApproveRolloutResponse"> & {
+  /**
+   * It.
+   *
+   * @generated from field: capstan.v1.RolloutView rollout = 1;
+   */
+  rollout?: RolloutView | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.ApproveRolloutResponse.
+ * Use `create(ApproveRolloutResponseSchema)` to create a new message.
+ */
+export const ApproveRolloutResponseSchema: GenMessage<ApproveRolloutResponse> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 28);
+
+/**
+ * Rejects.
+ *
+ * @generated from message capstan.v1.RejectRolloutRequest
+ */
+export type RejectRolloutRequest = Message<"capstan.v1.RejectRolloutRequest"> & {
+  /**
+   * Rollout id or lane.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Stage; empty: the one that waits.
+   *
+   * @generated from field: string stage = 2;
+   */
+  stage: string;
+
+  /**
+   * Gate; empty: the one that waits.
+   *
+   * @generated from field: string gate = 3;
+   */
+  gate: string;
+
+  /**
+   * The change.
+   *
+   * @generated from field: capstan.v1.Change change = 4;
+   */
+  change?: Change | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.RejectRolloutRequest.
+ * Use `create(RejectRolloutRequestSchema)` to create a new message.
+ */
+export const RejectRolloutRequestSchema: GenMessage<RejectRolloutRequest> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 29);
+
+/**
+ * The rollout afterwards.
+ *
+ * @generated from message capstan.v1.RejectRolloutResponse
+ */
+export type RejectRolloutResponse = Message<"capstan.v1.RejectRolloutResponse"> & {
+  /**
+   * It.
+   *
+   * @generated from field: capstan.v1.RolloutView rollout = 1;
+   */
+  rollout?: RolloutView | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.RejectRolloutResponse.
+ * Use `create(RejectRolloutResponseSchema)` to create a new message.
+ */
+export const RejectRolloutResponseSchema: GenMessage<RejectRolloutResponse> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 30);
+
+/**
+ * Unlocks.
+ *
+ * @generated from message capstan.v1.UnlockRolloutRequest
+ */
+export type UnlockRolloutRequest = Message<"capstan.v1.UnlockRolloutRequest"> & {
+  /**
+   * Rollout id or lane.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Stage; empty: the first that waits for a person.
+   *
+   * @generated from field: string stage = 2;
+   */
+  stage: string;
+
+  /**
+   * The change.
+   *
+   * @generated from field: capstan.v1.Change change = 3;
+   */
+  change?: Change | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.UnlockRolloutRequest.
+ * Use `create(UnlockRolloutRequestSchema)` to create a new message.
+ */
+export const UnlockRolloutRequestSchema: GenMessage<UnlockRolloutRequest> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 31);
+
+/**
+ * The rollout afterwards.
+ *
+ * @generated from message capstan.v1.UnlockRolloutResponse
+ */
+export type UnlockRolloutResponse = Message<"capstan.v1.UnlockRolloutResponse"> & {
+  /**
+   * It.
+   *
+   * @generated from field: capstan.v1.RolloutView rollout = 1;
+   */
+  rollout?: RolloutView | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.UnlockRolloutResponse.
+ * Use `create(UnlockRolloutResponseSchema)` to create a new message.
+ */
+export const UnlockRolloutResponseSchema: GenMessage<UnlockRolloutResponse> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 32);
+
+/**
+ * Skips; exactly one of clusters, stage alone, or gate.
+ *
+ * @generated from message capstan.v1.SkipRolloutRequest
+ */
+export type SkipRolloutRequest = Message<"capstan.v1.SkipRolloutRequest"> & {
+  /**
+   * Rollout id or lane.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Clusters that have not started, failed or were deferred.
+   *
+   * @generated from field: repeated string clusters = 2;
+   */
+  clusters: string[];
+
+  /**
+   * All such clusters of this stage, or the stage of the gate.
+   *
+   * @generated from field: string stage = 3;
+   */
+  stage: string;
+
+  /**
+   * Gate to pass.
+   *
+   * @generated from field: string gate = 4;
+   */
+  gate: string;
+
+  /**
+   * The change; a gate wants a reason.
+   *
+   * @generated from field: capstan.v1.Change change = 5;
+   */
+  change?: Change | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.SkipRolloutRequest.
+ * Use `create(SkipRolloutRequestSchema)` to create a new message.
+ */
+export const SkipRolloutRequestSchema: GenMessage<SkipRolloutRequest> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 33);
+
+/**
+ * The rollout afterwards.
+ *
+ * @generated from message capstan.v1.SkipRolloutResponse
+ */
+export type SkipRolloutResponse = Message<"capstan.v1.SkipRolloutResponse"> & {
+  /**
+   * It.
+   *
+   * @generated from field: capstan.v1.RolloutView rollout = 1;
+   */
+  rollout?: RolloutView | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.SkipRolloutResponse.
+ * Use `create(SkipRolloutResponseSchema)` to create a new message.
+ */
+export const SkipRolloutResponseSchema: GenMessage<SkipRolloutResponse> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 34);
+
+/**
+ * Promotes.
+ *
+ * @generated from message capstan.v1.PromoteRolloutRequest
+ */
+export type PromoteRolloutRequest = Message<"capstan.v1.PromoteRolloutRequest"> & {
+  /**
+   * Rollout id or lane.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The change.
+   *
+   * @generated from field: capstan.v1.Change change = 2;
+   */
+  change?: Change | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.PromoteRolloutRequest.
+ * Use `create(PromoteRolloutRequestSchema)` to create a new message.
+ */
+export const PromoteRolloutRequestSchema: GenMessage<PromoteRolloutRequest> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 35);
+
+/**
+ * The rollout afterwards.
+ *
+ * @generated from message capstan.v1.PromoteRolloutResponse
+ */
+export type PromoteRolloutResponse = Message<"capstan.v1.PromoteRolloutResponse"> & {
+  /**
+   * It.
+   *
+   * @generated from field: capstan.v1.RolloutView rollout = 1;
+   */
+  rollout?: RolloutView | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.PromoteRolloutResponse.
+ * Use `create(PromoteRolloutResponseSchema)` to create a new message.
+ */
+export const PromoteRolloutResponseSchema: GenMessage<PromoteRolloutResponse> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 36);
+
+/**
+ * Starts an emergency run.
+ *
+ * @generated from message capstan.v1.StartEmergencyRequest
+ */
+export type StartEmergencyRequest = Message<"capstan.v1.StartEmergencyRequest"> & {
+  /**
+   * Lane.
+   *
+   * @generated from field: string lane = 1;
+   */
+  lane: string;
+
+  /**
+   * The change; a reason is wanted.
+   *
+   * @generated from field: capstan.v1.Change change = 2;
+   */
+  change?: Change | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.StartEmergencyRequest.
+ * Use `create(StartEmergencyRequestSchema)` to create a new message.
+ */
+export const StartEmergencyRequestSchema: GenMessage<StartEmergencyRequest> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 37);
+
+/**
+ * The run that begins.
+ *
+ * @generated from message capstan.v1.StartEmergencyResponse
+ */
+export type StartEmergencyResponse = Message<"capstan.v1.StartEmergencyResponse"> & {
+  /**
+   * It.
+   *
+   * @generated from field: capstan.v1.RolloutView rollout = 1;
+   */
+  rollout?: RolloutView | undefined;
+};
+
+/**
+ * Describes the message capstan.v1.StartEmergencyResponse.
+ * Use `create(StartEmergencyResponseSchema)` to create a new message.
+ */
+export const StartEmergencyResponseSchema: GenMessage<StartEmergencyResponse> = /*@__PURE__*/
+  messageDesc(file_capstan_v1_rollout, 38);
 
 /**
  * Which clusters a rollback takes back.
@@ -860,6 +1511,86 @@ export const RolloutService: GenService<{
     methodKind: "unary";
     input: typeof RollBackRequestSchema;
     output: typeof RollBackResponseSchema;
+  },
+  /**
+   * What a lane's wanted release would do now: stages, clusters, warnings. Changes nothing.
+   *
+   * @generated from rpc capstan.v1.RolloutService.PlanRollout
+   */
+  planRollout: {
+    methodKind: "unary";
+    input: typeof PlanRolloutRequestSchema;
+    output: typeof PlanRolloutResponseSchema;
+  },
+  /**
+   * Plays a rollout through in virtual time, with assumed rates of failures and offline clusters. Changes nothing.
+   *
+   * @generated from rpc capstan.v1.RolloutService.SimulateRollout
+   */
+  simulateRollout: {
+    methodKind: "unary";
+    input: typeof SimulateRolloutRequestSchema;
+    output: typeof SimulateRolloutResponseSchema;
+  },
+  /**
+   * A person's word for a gate that waits, for one plan.
+   *
+   * @generated from rpc capstan.v1.RolloutService.ApproveRollout
+   */
+  approveRollout: {
+    methodKind: "unary";
+    input: typeof ApproveRolloutRequestSchema;
+    output: typeof ApproveRolloutResponseSchema;
+  },
+  /**
+   * A person's no: the gate fails and the run stops.
+   *
+   * @generated from rpc capstan.v1.RolloutService.RejectRollout
+   */
+  rejectRollout: {
+    methodKind: "unary";
+    input: typeof RejectRolloutRequestSchema;
+    output: typeof RejectRolloutResponseSchema;
+  },
+  /**
+   * Lets a stage go that waits for a person (`maxUpdate: 0`).
+   *
+   * @generated from rpc capstan.v1.RolloutService.UnlockRollout
+   */
+  unlockRollout: {
+    methodKind: "unary";
+    input: typeof UnlockRolloutRequestSchema;
+    output: typeof UnlockRolloutResponseSchema;
+  },
+  /**
+   * Leaves clusters or a whole stage out, or passes a gate without what it asks.
+   *
+   * @generated from rpc capstan.v1.RolloutService.SkipRollout
+   */
+  skipRollout: {
+    methodKind: "unary";
+    input: typeof SkipRolloutRequestSchema;
+    output: typeof SkipRolloutResponseSchema;
+  },
+  /**
+   * Ends the soak of the stage that soaks now.
+   *
+   * @generated from rpc capstan.v1.RolloutService.PromoteRollout
+   */
+  promoteRollout: {
+    methodKind: "unary";
+    input: typeof PromoteRolloutRequestSchema;
+    output: typeof PromoteRolloutResponseSchema;
+  },
+  /**
+   * Starts the wanted release past gates, soaks, windows and rates.
+   *
+   * @generated from rpc capstan.v1.RolloutService.StartEmergency
+   */
+  startEmergency: {
+    methodKind: "unary";
+    input: typeof StartEmergencyRequestSchema;
+    output: typeof StartEmergencyResponseSchema;
   },
   /**
    * Lets Git lead again.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Fault } from "@capstan/proto";
-import { lastStart } from "./cron.ts";
+import { Fault } from "../fault/fault.ts";
+import { lastStart, nextStart } from "./cron.ts";
 
 const at = (text: string) => Date.parse(text);
 const hour = 3_600_000;
@@ -34,5 +34,20 @@ describe("the last start of a schedule", () => {
       assert.ok(lastStart(schedule, "UTC", { now: 0, within: hour }) instanceof Fault, schedule);
     }
     assert.ok(lastStart("* * * * *", "Mars/Olympus", { now: 0, within: hour }) instanceof Fault);
+  });
+
+  it("finds the next one, over a change of summer time too", () => {
+    const next = (schedule: string, zone: string, now: string) =>
+      nextStart(schedule, zone, { now: at(now), within: 40 * 24 * hour });
+    assert.equal(next("0 22 * * *", "UTC", "2026-03-10T22:00:00Z"), at("2026-03-11T22:00:00Z"));
+    assert.equal(next("0 8 1 * *", "Europe/Berlin", "2026-03-20T00:00:00Z"), at("2026-04-01T06:00:00Z"));
+    // 02:30 does not exist in Berlin on the 29th of March 2026: the next day has it.
+    assert.equal(next("30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z"), at("2026-03-30T00:30:00Z"));
+    assert.equal(next("0 0 30 2 *", "UTC", "2026-01-01T00:00:00Z"), undefined);
+  });
+
+  it("looks back as far as a long freeze lasts", () => {
+    const found = lastStart("0 0 20 12 *", "UTC", { now: at("2026-12-31T00:00:00Z"), within: 14 * 24 * hour });
+    assert.equal(found, at("2026-12-20T00:00:00Z"));
   });
 });

@@ -1,4 +1,5 @@
-import { Fault, type Instant } from "@capstan/proto";
+import { Fault } from "../fault/fault.ts";
+import type { Instant } from "./clock.ts";
 
 /** Inclusive bounds of the five fields, in their order. */
 const fields = [
@@ -24,8 +25,9 @@ interface Schedule {
 }
 
 const minuteMs = 60_000;
-/** The longest window that is looked back for. */
-const longest = 8 * 24 * 60 * minuteMs;
+const quarterMs = 15 * minuteMs;
+/** The longest window that is looked back for: a month with a long night on each side. */
+const longest = 40 * 24 * 60 * minuteMs;
 
 /**
  * The start (of the last `within` milliseconds) at which a five-field cron schedule, read in an IANA time zone, fired;
@@ -36,15 +38,62 @@ export function lastStart(
   timeZone: string,
   at: { readonly now: Instant; readonly within: number },
 ): Instant | undefined | Fault {
+  const search = searchOf(schedule, timeZone);
+  if (search instanceof Fault) return search;
+  const first = at.now - Math.min(at.within, longest);
+  for (let quarter = floor(at.now, quarterMs); quarter > first - quarterMs; quarter -= quarterMs) {
+    if (!search.mayFire(quarter)) continue;
+    for (let minute = quarter + quarterMs - minuteMs; minute >= quarter; minute -= minuteMs) {
+      if (minute <= at.now && minute > first && search.fires(minute)) return minute;
+    }
+  }
+  return undefined;
+}
+
+/** The first start after `now`, at most `within` (and 40 days) ahead; else as `lastStart`. */
+export function nextStart(
+  schedule: string,
+  timeZone: string,
+  at: { readonly now: Instant; readonly within: number },
+): Instant | undefined | Fault {
+  const search = searchOf(schedule, timeZone);
+  if (search instanceof Fault) return search;
+  const end = at.now + Math.min(at.within, longest);
+  for (let quarter = floor(at.now, quarterMs); quarter <= end; quarter += quarterMs) {
+    if (!search.mayFire(quarter)) continue;
+    for (let minute = quarter; minute < quarter + quarterMs; minute += minuteMs) {
+      if (minute > at.now && minute <= end && search.fires(minute)) return minute;
+    }
+  }
+  return undefined;
+}
+
+/** What is wrong with a schedule or a zone; undefined: nothing. */
+export function cronFault(schedule: string, timeZone: string): Fault | undefined {
+  const search = searchOf(schedule, timeZone);
+  return search instanceof Fault ? search : undefined;
+}
+
+interface Search {
+  fires(at: Instant): boolean;
+  /** False: no minute of the quarter of an hour that begins then fires. */
+  mayFire(quarter: Instant): boolean;
+}
+
+function searchOf(schedule: string, timeZone: string): Search | Fault {
   const parsed = parse(schedule);
   if (parsed instanceof Fault) return parsed;
   const clock = wallClock(timeZone);
   if (clock instanceof Fault) return clock;
-  const first = at.now - Math.min(at.within, longest);
-  for (let minute = Math.floor(at.now / minuteMs) * minuteMs; minute > first; minute -= minuteMs) {
-    if (fires(parsed, clock(minute))) return minute;
-  }
-  return undefined;
+  const hours = parsed.values[1];
+  return {
+    fires: (at) => fires(parsed, clock(at)),
+    mayFire: (quarter) => hours?.has(clock(quarter)[1]) === true,
+  };
+}
+
+function floor(at: Instant, unit: number): Instant {
+  return Math.floor(at / unit) * unit;
 }
 
 /** minute, hour, day of month, month, day of week (0 is Sunday). */
@@ -64,11 +113,10 @@ function wallClock(timeZone: string): ((at: Instant) => Wall) | Fault {
   } catch (cause) {
     return new Fault("bad-input", { message: `expected an IANA time zone, found ${JSON.stringify(timeZone)}.`, cause });
   }
-  const quarter = 15 * minuteMs;
   let known = { quarter: Number.NaN, offset: 0 };
   return (at) => {
-    const start = Math.floor(at / quarter);
-    if (known.quarter !== start) known = { quarter: start, offset: offsetOf(format, start * quarter) };
+    const start = floor(at, quarterMs);
+    if (known.quarter !== start) known = { quarter: start, offset: offsetOf(format, start) };
     const shifted = new Date(at + known.offset);
     const date = [shifted.getUTCDate(), shifted.getUTCMonth() + 1, shifted.getUTCDay()] as const;
     return [shifted.getUTCMinutes(), shifted.getUTCHours(), ...date];
@@ -119,7 +167,7 @@ function number(text: string | undefined, field: Field): number | undefined {
 
 function refused(schedule: string, why: string): Fault {
   return new Fault("bad-input", {
-    message: `a window's schedule ${JSON.stringify(schedule)} cannot be read: ${why}; its target is held.`,
+    message: `the schedule ${JSON.stringify(schedule)} cannot be read: ${why}.`,
     next: "Write five cron fields.",
   });
 }

@@ -1,22 +1,26 @@
 import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
-import { Fault, type Instant } from "@capstan/proto";
-import type { DesiredTarget, Window } from "@capstan/proto/desired";
-import { lastStart } from "./cron.ts";
+import { Fault } from "../fault/fault.ts";
+import type { DesiredTarget, Window } from "../gen/capstan/v1/desired_pb.ts";
+import type { Instant } from "../time/clock.ts";
+import { lastStart } from "../time/cron.ts";
 
 /** Whether a target may be changed now. */
-export type Gate =
+export type WindowGate =
   | { readonly kind: "open" }
   | { readonly kind: "closed"; readonly fault: Fault; readonly until?: Instant };
 
 /** How long a closed gate waits before it looks again, ms: windows open on minutes. */
-export const lookAgainMs = 30_000;
+const lookAgainMs = 30_000;
 
 /**
  * Argo CD's rule: a deny window that is active closes; where allow windows exist, one of them must be active. An operation
  * by a person passes where all windows that matter let it. A signed override passes all. A window that cannot be read
  * holds the target: it protects something.
  */
-export function windowsOpen(target: DesiredTarget, at: { readonly now: Instant; readonly byPerson: boolean }): Gate {
+export function windowsOpen(
+  target: Pick<DesiredTarget, "windows" | "windowOverride">,
+  at: { readonly now: Instant; readonly byPerson: boolean },
+): WindowGate {
   const { windows, windowOverride } = target;
   if (windows.length === 0) return { kind: "open" };
   const until = windowOverride?.until === undefined ? undefined : timestampMs(windowOverride.until);
@@ -45,7 +49,7 @@ function isActive(window: Window, now: Instant): boolean | Fault {
   return start !== undefined;
 }
 
-function closed(why: string, now: Instant): Gate {
+function closed(why: string, now: Instant): WindowGate {
   const fault = new Fault("held", { message: `it waits: ${why}.`, next: "Wait for the window, or override it." });
   return { kind: "closed", fault, until: now + lookAgainMs };
 }
