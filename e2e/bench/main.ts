@@ -11,6 +11,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   restart: () => import("./restart.ts"),
   status: () => import("./status.ts"),
   "hub-size": () => import("./hub-size.ts"),
+  generate: () => import("./generate.ts"),
   helm: () => import("./helm.ts"),
   "push-to-applied": () => import("./push-to-applied.ts"),
   "agent-rss": () => import("./agent-rss.ts"),

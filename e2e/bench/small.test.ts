@@ -15,6 +15,7 @@ const small: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   restart: { CLUSTERS: "5" },
   status: { CLUSTERS: "5", SECONDS: "2" },
   "hub-size": { CLUSTERS: "10", SETS: "2" },
+  generate: { SCALE: "0.02" },
   helm: { CLUSTERS: "10" },
   "push-to-applied": { ROUNDS: "2" },
 };

@@ -4,7 +4,7 @@ import { type Clock, Fault, faultText, systemChance, systemClock } from "@capsta
 import type { Served } from "./api/service.ts";
 import { runProgram } from "./cli/program.ts";
 import type { HubConfig } from "./config/compile.ts";
-import { generate } from "./generators/generate.ts";
+import { IncrementalGenerator } from "./generators/incremental.ts";
 import { Hub } from "./hub.ts";
 import type { Term } from "./leader/model.ts";
 import { LeaseKeeper } from "./leader/reconciler.ts";
@@ -119,7 +119,7 @@ function makeHub(world: World): { readonly hub: Hub; readonly keeper: LeaseKeepe
   const { config, identity, store, secrets, sources, renderer, vault, log, onFault } = world;
   const { authority, signer, sealing } = identity;
   const { state, records, bundles, hints, memory, lease } = store.stores;
-  const engine = new TemplateEngine();
+  const generator = new IncrementalGenerator(new TemplateEngine());
   const endpoints = endpointsOf(config);
   const hub = new Hub({
     clock,
@@ -130,7 +130,7 @@ function makeHub(world: World): { readonly hub: Hub; readonly keeper: LeaseKeepe
     sources,
     roots: rootReader(sources),
     servers: { client: apiClient, secrets: world.secrets, signer: appSigner },
-    generate: (input) => generate(engine, input),
+    generate: (input) => generator.generate(input),
     renderer,
     crypto: desiredCrypto(signer, sealing),
     gates: gateWorld({ secrets, references: config.gates.secrets, callbackURL: config.gates.callbackURL }),

@@ -27,19 +27,42 @@ export function generateClusters(context: GenerateContext, generator: ClustersGe
     const labels = new Map(Object.entries(cluster.labels)).set(secretType, "cluster");
     if (matches(labels)) selected.set(cluster.name, cluster);
   }
-  const all = [...selected.values()].map((cluster) => clusterParams(cluster, context.goTemplate));
   const isLocalKnown = [...selected.values()].some((cluster) => cluster.server === localServer);
-  if (Object.keys(selector).length === 0 && !isLocalKnown) all.push(localParams());
   const sets: Params[] = [];
-  for (const params of all) {
+  const add = (name: string, source: ClusterParams | undefined, make: () => Params) => {
+    const params = make;
     try {
-      appendValues(context, generator.values, params);
-      sets.push(params);
+      const whole = () => {
+        const made = params();
+        appendValuesOrFail(context, { values: generator.values, params: made, path });
+        return [made];
+      };
+      sets.push(...context.recall(context.placeOf(path, name), [source, generator.values], whole));
     } catch (thrown) {
-      context.fail(thrown, { generator: path, step: "generator", element: params });
+      if (!(thrown instanceof ElementLost)) throw thrown;
     }
+  };
+  for (const cluster of selected.values())
+    add(`cluster ${cluster.name}`, cluster, () => clusterParams(cluster, context.goTemplate));
+  if (Object.keys(selector).length === 0 && !isLocalKnown) add("local", undefined, localParams);
+  if (generator.flatList !== true) return sets;
+  const flat = () => [new GoMap(new Map([["clusters", new GoList(sets, "map")]]))];
+  return [...context.recall(context.placeOf(path, "flat"), sets, flat)];
+}
+
+/** One element failed, and its fault is told. */
+class ElementLost extends Error {}
+
+function appendValuesOrFail(
+  context: GenerateContext,
+  given: { readonly values: ClustersGenerator["values"]; readonly params: Params; readonly path: string },
+): void {
+  try {
+    appendValues(context, given.values, given.params);
+  } catch (thrown) {
+    context.fail(thrown, { generator: given.path, step: "generator", element: given.params });
+    throw new ElementLost();
   }
-  return generator.flatList === true ? [new GoMap(new Map([["clusters", new GoList(sets, "map")]]))] : sets;
 }
 
 /** Argo CD adds its own label in silence, over what people wrote. */

@@ -1,12 +1,15 @@
 import { faultText } from "@capstan/proto";
+import { type Changes, changesText } from "./changes.ts";
 import type { Condition, ElementFault, RejectedApplication } from "./model.ts";
 
+const allGenerated = "Successfully generated parameters for all Applications";
 const upToDate = "ApplicationSetUpToDate";
 
 /** The set's conditions after generation, with Argo CD's types and reasons. */
 export function conditionsOf(
   faults: readonly ElementFault[],
   rejected: readonly RejectedApplication[],
+  changes?: Changes,
 ): readonly Condition[] {
   const [first] = faults;
   if (first !== undefined) {
@@ -27,7 +30,7 @@ export function conditionsOf(
       type: "ParametersGenerated",
       status: "True",
       reason: "ParametersGenerated",
-      message: "Successfully generated parameters for all Applications",
+      message: `${allGenerated}${changes === undefined ? "" : `. ${changesText(changes)}`}`,
     },
   ];
 }
@@ -43,7 +46,7 @@ function failed(reason: string, message: string, generated: boolean): readonly C
       type: "ParametersGenerated",
       status: generated ? "True" : "False",
       reason: generated ? "ParametersGenerated" : reason,
-      message: generated ? "Successfully generated parameters for all Applications" : message,
+      message: generated ? allGenerated : message,
     },
     { type: "ResourcesUpToDate", status: "False", reason, message },
   ];

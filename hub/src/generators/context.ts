@@ -3,6 +3,7 @@ import type { Json, JsonObject } from "../documents/model.ts";
 import { type ListingQuery, listingKey } from "../listings/model.ts";
 import type { TemplateEngine } from "../template/engine.ts";
 import { CallError, type GoMap, toPlain } from "../template/value.ts";
+import type { SetMemory } from "./memory.ts";
 import type { ElementFault, GenerateInput, GitNeed } from "./model.ts";
 
 /** The parameters of one element. */
@@ -24,11 +25,19 @@ export class GenerateContext {
   readonly listingNeeds = new Map<string, ListingQuery>();
   /** Parsed files by tree and path. */
   readonly parsed = new Map<string, readonly JsonObject[] | Fault>();
+  /** What the last run made; undefined: all is made anew. */
+  readonly memory: SetMemory | undefined;
+  /** Children of matrices that do not depend on the first child, and were run already. */
+  readonly plainRuns = new Map<string, unknown>();
   complete = true;
+  /** Which element of a matrix's first child the second is run for; a part of the places in the memory. */
+  #scope = "";
+  #depth = 0;
   #products = 0;
 
-  constructor(engine: TemplateEngine, input: GenerateInput) {
+  constructor(engine: TemplateEngine, input: GenerateInput, memory?: SetMemory) {
     this.engine = engine;
+    this.memory = memory;
     this.input = input;
     this.goTemplate = input.set.spec.goTemplate ?? false;
   }
@@ -36,6 +45,34 @@ export class GenerateContext {
   /** Renders one text of the set. Throws TemplateFault. */
   render(text: string, params: Params, options = this.input.set.spec.goTemplateOptions ?? []): string {
     return this.engine.render(text, params, { goTemplate: this.goTemplate, options });
+  }
+
+  /** Runs something for one element, whose places in the memory are its own; undefined: for all alike. */
+  scoped<T>(params: Params | undefined, run: () => T): T {
+    const outer = this.#scope;
+    this.#depth += params === undefined ? 0 : 1;
+    if (this.memory !== undefined) this.#scope = params === undefined ? "" : `${outer}#${this.memory.idOf(params)}`;
+    try {
+      return run();
+    } finally {
+      this.#scope = outer;
+      this.#depth -= params === undefined ? 0 : 1;
+    }
+  }
+
+  /** Whether a matrix runs its second child, and no other matrix stands around it: then what is written is the set's own. */
+  get isInOneMatrix(): boolean {
+    return this.#depth === 1;
+  }
+
+  /** A place in the memory. */
+  placeOf(path: string, key = ""): string {
+    return `${path}${this.#scope}\n${key}`;
+  }
+
+  /** What was made of a source last time, or what is made now. */
+  recall(place: string, source: readonly unknown[], make: () => readonly Params[]): readonly Params[] {
+    return this.memory === undefined ? make() : this.memory.recall(place, source, make);
   }
 
   /** Counts a product of a matrix. At the bound the generator stops, in every mode. */

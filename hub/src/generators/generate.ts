@@ -4,6 +4,7 @@ import { toPlain } from "../template/value.ts";
 import { type ApplicationTemplate, applicationTemplate, renderApplication } from "./application.ts";
 import { conditionsOf } from "./conditions.ts";
 import { GenerateContext, type Params, StopGenerator } from "./context.ts";
+import { changesParams, type SetMemory, tabled } from "./memory.ts";
 import type { GeneratedApplication, GenerateInput, GenerateResult, Trace } from "./model.ts";
 import { type Generated, kindsOf, transform } from "./transform.ts";
 import { unknownGenerator } from "./unknown.ts";
@@ -11,10 +12,13 @@ import { validateAll } from "./validate.ts";
 
 /**
  * Turns an ApplicationSet into its applications: pure, over what has been loaded. Where something is missing it says so
- * in `needs`; the caller loads it and calls again. Never throws for what people wrote.
+ * in `needs`; the caller loads it and calls again. Never throws for what people wrote. With a memory of the set only what
+ * depends on a change is made anew.
  */
-export function generate(engine: TemplateEngine, input: GenerateInput): GenerateResult {
-  const context = new GenerateContext(engine, input);
+export function generate(engine: TemplateEngine, input: GenerateInput, memory?: SetMemory): GenerateResult {
+  const remembered = memory !== undefined && !changesParams(input) ? memory : undefined;
+  remembered?.begin(input);
+  const context = new GenerateContext(engine, input, remembered);
   const generated: GeneratedApplication[] = [];
   for (const [index, entry] of input.set.spec.generators.entries()) {
     try {
@@ -48,9 +52,14 @@ function renderAll(
   const { kind, path, sets } = given.result;
   const own = (given.entry[kind] as JsonObject | undefined)?.["template"] as JsonObject | undefined;
   const template: ApplicationTemplate = applicationTemplate(context.input.set.spec.template, own);
+  const known = context.memory?.table<GeneratedApplication>(`${path}\nrender`, own);
   for (const params of sets) {
     try {
-      into.push({ application: renderApplication(context, template, params), trace: new ElementTrace(path, params) });
+      const render = () => ({
+        application: renderApplication(context, template, params),
+        trace: new ElementTrace(path, params),
+      });
+      into.push(tabled(known, params, render));
     } catch (thrown) {
       context.fail(thrown, { generator: path, step: "render", element: params });
     }
@@ -80,7 +89,9 @@ function resultOf(context: GenerateContext, generated: readonly GeneratedApplica
   const complete = context.complete && !rejected.some(({ rejection }) => rejection === "no-name");
   const stops =
     context.input.compat === "strict" && context.faults.some(({ fault }) => fault.code !== "unknown-generator");
+  const changes = context.memory?.end(generated, context.needs.size === 0);
   return {
+    ...(changes === undefined ? {} : { changes }),
     applications: stops ? [] : accepted,
     rejected: stops ? [] : rejected,
     heldNames: [...new Set(rejected.map(({ application }) => application.metadata.name).filter((name) => name !== ""))],
@@ -89,6 +100,6 @@ function resultOf(context: GenerateContext, generated: readonly GeneratedApplica
     listingNeeds: [...context.listingNeeds.values()],
     complete,
     empty: complete && generated.length === 0,
-    conditions: conditionsOf(context.faults, rejected),
+    conditions: conditionsOf(context.faults, rejected, changes),
   };
 }

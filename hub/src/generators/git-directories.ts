@@ -25,16 +25,26 @@ export function generateDirectories(call: GitCall, tree: GitTreeView): Params[] 
   for (const directory of directoriesOf(tree)) {
     const fitting = items.filter((item) => item.matches(directory));
     if (fitting.length === 0 || fitting.some((item) => item.exclude)) continue;
-    const params = new GoMap();
-    addPath(params, { generator, goTemplate: context.goTemplate }, pathNames(directory));
-    try {
-      appendValues(context, generator.values, params);
-      sets.push(params);
-    } catch (thrown) {
-      context.fail(thrown, { generator: path, step: "generator", element: params });
-    }
+    const { values, pathParamPrefix } = generator;
+    const place = context.placeOf(path, directory);
+    const made = context.recall(place, [values, pathParamPrefix], () => directoryElement(call, directory));
+    if (made.length === 0) context.memory?.drop(place);
+    sets.push(...made);
   }
   return sets;
+}
+
+/** Nothing where it failed, and the fault is told. */
+function directoryElement({ context, generator, path }: GitCall, directory: string): Params[] {
+  const params = new GoMap();
+  addPath(params, { generator, goTemplate: context.goTemplate }, pathNames(directory));
+  try {
+    appendValues(context, generator.values, params);
+    return [params];
+  } catch (thrown) {
+    context.fail(thrown, { generator: path, step: "generator", element: params });
+    return [];
+  }
 }
 
 /** All directories in the order of a walk; hidden ones are left out with all below them. */

@@ -18,10 +18,37 @@ export function generateFiles(call: GitCall, tree: GitTreeView): Params[] {
   const files = selectFiles(call, tree);
   const sets: Params[] = [];
   for (const file of files) {
-    const objects = objectsOf(call, tree, file);
-    for (const object of objects) addElement(call, { file, object }, sets);
+    const make = () => {
+      const made: Params[] = [];
+      for (const object of objectsOf(call, tree, file)) addElement(call, { file, object }, made);
+      return made;
+    };
+    sets.push(...remembered(call, { tree, file }, make));
   }
   return sets;
+}
+
+/** What a file gave last time, where it gave all of it and nothing of it has changed. */
+function remembered(
+  call: GitCall,
+  source: { readonly tree: GitTreeView; readonly file: string },
+  make: () => Params[],
+): readonly Params[] {
+  const { context, generator, path } = call;
+  const text = source.tree.text(source.file);
+  if (text === undefined || context.memory === undefined) return make();
+  const { repoURL, revision, values, pathParamPrefix } = generator;
+  const faults = context.faults.length;
+  let failed = false;
+  const whole = () => {
+    const made = make();
+    failed = context.faults.length > faults;
+    return made;
+  };
+  const place = context.placeOf(path, `${repoURL}\n${revision}\n${source.file}`);
+  const made = context.recall(place, [text, values, pathParamPrefix], whole);
+  if (failed) context.memory.drop(place);
+  return made;
 }
 
 function addElement(

@@ -12,16 +12,23 @@ export interface ListGenerator {
 /** Elements written in the set, or in a text that holds a YAML list. */
 export function generateList(context: GenerateContext, generator: ListGenerator, path: string): Params[] {
   const sets: Params[] = [];
-  for (const element of generator.elements ?? []) {
+  const make = (element: Json): Params | undefined => {
     try {
-      sets.push(context.goTemplate ? objectParams(element) : flatParams(element));
+      return context.goTemplate ? objectParams(element) : flatParams(element);
     } catch (thrown) {
       context.fail(thrown, { generator: path, step: "generator", element });
+      return undefined;
     }
-  }
+  };
+  const elements = generator.elements ?? [];
+  const made =
+    context.memory?.recallList(context.placeOf(path), elements, (element) => make(element as Json)) ??
+    elements.map(make);
+  sets.push(...made.filter((params) => params !== undefined));
   if (generator.elementsYaml !== undefined && generator.elementsYaml !== "") {
     try {
-      sets.push(...yamlElements(generator.elementsYaml));
+      const { elementsYaml } = generator;
+      sets.push(...context.recall(context.placeOf(path, "yaml"), [elementsYaml], () => yamlElements(elementsYaml)));
     } catch (thrown) {
       context.fail(thrown, { generator: path, step: "generator" });
     }

@@ -1,6 +1,6 @@
 import type { JsonObject } from "../documents/model.ts";
 import { valueText } from "../template/format.ts";
-import { mergeMaps } from "../template/merge.ts";
+import { mergeApart, mergeMaps } from "../template/merge.ts";
 import { GoMap, type Value } from "../template/value.ts";
 import { badInput, type GenerateContext, type Params } from "./context.ts";
 
@@ -30,7 +30,8 @@ export function generateMatrix(
   const sets: Params[] = [];
   for (const left of run(first, `${matrix.path}.generators[0]`, undefined)) {
     try {
-      for (const right of run(second, secondPath, left)) combine(context, { left, right, path: matrix.path }, sets);
+      for (const right of context.scoped(left, () => run(second, secondPath, left)))
+        combine(context, { left, right, path: matrix.path }, sets);
     } catch (thrown) {
       context.fail(thrown, { generator: secondPath, step: "generator", element: left });
     }
@@ -45,7 +46,12 @@ function combine(
 ): void {
   context.countProduct(pair.path);
   try {
-    sets.push(context.goTemplate ? deep(pair.left, pair.right) : flat(pair.left, pair.right));
+    const { left, right } = pair;
+    const make = () => {
+      if (!context.goTemplate) return flat(left, right);
+      return context.memory === undefined ? deep(left, right) : mergeApart(right, left);
+    };
+    sets.push(context.memory?.product(left, right, make) ?? make());
   } catch (thrown) {
     context.fail(thrown, { generator: pair.path, step: "generator", element: pair.left });
   }

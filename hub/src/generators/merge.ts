@@ -1,6 +1,6 @@
 import type { JsonObject } from "../documents/model.ts";
 import { encodeJson } from "../template/json.ts";
-import { mergeMaps } from "../template/merge.ts";
+import { mergeApart, mergeMaps } from "../template/merge.ts";
 import { GoMap, type Value } from "../template/value.ts";
 import { badInput, type GenerateContext, type Params } from "./context.ts";
 import type { RunChild } from "./matrix.ts";
@@ -36,7 +36,7 @@ export function generateMerge(
   for (const other of others) {
     for (const [key, params] of base) {
       const overrides = other.get(key);
-      if (overrides !== undefined) override(context, { params, overrides, path });
+      if (overrides !== undefined) base.set(key, override(context, { params, overrides, path }));
     }
   }
   return [...base.values()];
@@ -45,16 +45,20 @@ export function generateMerge(
 function override(
   context: GenerateContext,
   pair: { readonly params: Params; readonly overrides: Params; readonly path: string },
-): void {
-  if (!context.goTemplate) {
-    for (const [key, value] of pair.overrides.entries) pair.params.entries.set(key, value);
-    return;
-  }
+): Params {
+  const { params, overrides } = pair;
   try {
-    mergeMaps(pair.params, pair.overrides, true);
+    if (!context.goTemplate) {
+      const make = () => new GoMap(new Map([...params.entries, ...overrides.entries]));
+      return context.memory?.product(params, overrides, make) ?? make();
+    }
+    if (context.memory !== undefined)
+      return context.memory.product(params, overrides, () => mergeApart(params, overrides));
+    mergeMaps(params, overrides, true);
   } catch (thrown) {
-    context.fail(thrown, { generator: pair.path, step: "generator", element: pair.params });
+    context.fail(thrown, { generator: pair.path, step: "generator", element: params });
   }
+  return params;
 }
 
 /** Elements by the JSON of their merge keys; a missing key counts as null. */

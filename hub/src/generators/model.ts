@@ -6,6 +6,7 @@
 import type { Fault } from "@capstan/proto";
 import type { Application, ApplicationSet, JsonObject } from "../documents/model.ts";
 import type { ListingQuery, ListingSnapshot } from "../listings/model.ts";
+import type { Changes } from "./changes.ts";
 
 /** A cluster as Argo CD's cluster Secret shows it. */
 export interface ClusterParams {
@@ -56,6 +57,8 @@ export interface GenerateInput {
   readonly compat: "isolate" | "strict";
   /** Argo CD's `--enable-new-git-file-globbing`. */
   readonly newGitFileGlobbing: boolean;
+  /** What if: nothing of it is remembered. */
+  readonly preview?: boolean;
 }
 
 /** Where an application came from. */
@@ -115,4 +118,6 @@ export interface GenerateResult {
   /** The names of the rejected. */
   readonly heldNames: readonly string[];
   readonly conditions: readonly Condition[];
+  /** The last change that the set's memory saw; absent without one. */
+  readonly changes?: Changes;
 }

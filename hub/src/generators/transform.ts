@@ -11,6 +11,7 @@ import type { GitGenerator } from "./git-model.ts";
 import { interpolate } from "./interpolate.ts";
 import { generateList, type ListGenerator } from "./list.ts";
 import { generateMatrix, type MatrixGenerator } from "./matrix.ts";
+import { isPlain, tabled } from "./memory.ts";
 import { generateMerge, type MergeGenerator } from "./merge.ts";
 import { generatePlugin, type PluginGenerator } from "./plugin.ts";
 import { generatePullRequests, type PullRequestGenerator } from "./pull-requests.ts";
@@ -50,11 +51,27 @@ export function transform(
   entry: JsonObject,
   place: { readonly path: string; readonly over?: Params },
 ): Generated[] {
-  const selector = entry["selector"] as JsonObject | undefined;
-  const matches = selector === undefined ? undefined : compileSelector(selector, "any");
+  // A selector that is wrong is told before anything runs.
+  if (entry["selector"] !== undefined) compileSelector(entry["selector"] as JsonObject, "any");
+  // A child that uses nothing of the first is the same for each of its elements.
+  const alone = place.over !== undefined && context.memory !== undefined && context.isInOneMatrix && isPlain(entry);
+  if (!alone) return transformOne(context, entry, place);
+  const ran = context.plainRuns.get(place.path) as Generated[] | undefined;
+  const results = ran ?? context.scoped(undefined, () => transformOne(context, entry, place));
+  context.plainRuns.set(place.path, results);
+  return results;
+}
+
+function transformOne(
+  context: GenerateContext,
+  entry: JsonObject,
+  place: { readonly path: string; readonly over?: Params },
+): Generated[] {
   const results: Generated[] = [];
   const current =
-    place.over === undefined || kindsOf(entry).length === 0 ? entry : interpolate(context, entry, place.over);
+    place.over === undefined || kindsOf(entry).length === 0
+      ? entry
+      : interpolated(context, entry, { path: place.path, over: place.over });
   for (const kind of kindsOf(entry)) {
     const path = `${place.path}.${kind}`;
     try {
@@ -62,13 +79,34 @@ export function transform(
       results.push({
         kind,
         path,
-        sets: matches === undefined ? sets : sets.filter((params) => matches(flatten(params))),
+        sets: selected(context, entry, { path, sets }),
       });
     } catch (thrown) {
       context.fail(thrown, { generator: path, step: "generator" });
     }
   }
   return results;
+}
+
+function interpolated(
+  context: GenerateContext,
+  entry: JsonObject,
+  place: { readonly path: string; readonly over: Params },
+): JsonObject {
+  const known = context.memory?.table<JsonObject>(`${place.path}\ninterpolate`, entry);
+  return tabled(known, place.over, () => interpolate(context, entry, place.over));
+}
+
+function selected(
+  context: GenerateContext,
+  entry: JsonObject,
+  found: { readonly path: string; readonly sets: readonly Params[] },
+): readonly Params[] {
+  const selector = entry["selector"] as JsonObject | undefined;
+  if (selector === undefined) return found.sets;
+  const matches = compileSelector(selector, "any");
+  const known = context.memory?.table<boolean>(`${found.path}\nselect`, selector);
+  return found.sets.filter((params) => tabled(known, params, () => matches(flatten(params))));
 }
 
 function generateKind(

@@ -14,9 +14,7 @@ export function validateAll(
   input: GenerateInput,
   generated: readonly GeneratedApplication[],
 ): { readonly accepted: readonly GeneratedApplication[]; readonly rejected: readonly RejectedApplication[] } {
-  const counts = new Map<string, number>();
-  for (const { application } of generated)
-    counts.set(application.metadata.name, (counts.get(application.metadata.name) ?? 0) + 1);
+  const counts = duplicates(generated);
   const destinations = new Destinations(input.clusters);
   const accepted: GeneratedApplication[] = [];
   const rejected: RejectedApplication[] = [];
@@ -34,6 +32,19 @@ export function validateAll(
   return { accepted, rejected };
 }
 
+/** Names that several have, with how many. */
+function duplicates(generated: readonly GeneratedApplication[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  const names = new Set<string>();
+  for (const { application } of generated) {
+    const { name } = application.metadata;
+    const before = names.size;
+    names.add(name);
+    if (names.size === before) counts.set(name, (counts.get(name) ?? 1) + 1);
+  }
+  return counts;
+}
+
 function faultOf(input: GenerateInput, one: GeneratedApplication, verdict: Verdict): Fault {
   const { name, namespace } = one.application.metadata;
   return new Fault(verdict.rejection === "duplicate-name" ? "name-conflict" : "bad-input", {
@@ -48,6 +59,7 @@ function faultOf(input: GenerateInput, one: GeneratedApplication, verdict: Verdi
 }
 
 interface Known {
+  /** Names that several have. */
   readonly counts: ReadonlyMap<string, number>;
   readonly destinations: Destinations;
   readonly projects: ReadonlySet<string>;
@@ -62,7 +74,7 @@ function check(application: Application, known: Known): Verdict | undefined {
       next: "Let metadata.name of the template give one.",
     };
   }
-  if ((known.counts.get(name) ?? 0) > 1) {
+  if (known.counts.size > 0 && known.counts.has(name)) {
     return {
       rejection: "duplicate-name",
       message: `${known.counts.get(name)} elements of the set make the name ${name}.`,
@@ -124,5 +136,5 @@ class Destinations {
 }
 
 function trimSlash(server: string): string {
-  return server.replace(/\/+$/, "");
+  return server.endsWith("/") ? server.replace(/\/+$/, "") : server;
 }

@@ -109,6 +109,7 @@ export async function preview(request: PreviewRequest, world: PreviewWorld, sign
     const clusters = world.clusters().map((each) => (each.id === changed?.id ? changed : each));
     const gather: GatherWorld = {
       ...world,
+      generate: (input) => world.generate({ ...input, preview: true }),
       projects: () => projects,
       clusters: () => clusters,
       asking: reading.asking,

@@ -24,6 +24,29 @@ export function mergeMaps(into: GoMap, from: GoMap, override: boolean): void {
   }
 }
 
+/** Both maps merged, the second winning, into one that shares nothing that a later merge could change. */
+export function mergeApart(under: GoMap, over: GoMap): GoMap {
+  const merged = new GoMap(new Map(under.entries), under.element);
+  for (const [key, value] of over.entries) {
+    const known = merged.entries.get(key);
+    if (value instanceof GoMap && known instanceof GoMap) merged.entries.set(key, cloneMap(known));
+  }
+  const own = new GoMap(new Map(over.entries), over.element);
+  for (const [key, value] of own.entries) {
+    if (value instanceof GoMap && merged.entries.get(key) instanceof GoMap) own.entries.set(key, cloneMap(value));
+  }
+  mergeMaps(merged, own, true);
+  return merged;
+}
+
+function cloneMap(map: GoMap): GoMap {
+  const entries = [...map.entries].map(([key, value]): [string, Value] => [
+    key,
+    value instanceof GoMap ? cloneMap(value) : value,
+  ]);
+  return new GoMap(new Map(entries), map.element, map.isNil);
+}
+
 function mergeList(
   into: GoMap,
   entry: { readonly key: string; readonly value: GoList; readonly known: Value },

@@ -4,7 +4,7 @@ import { SealedKeySchema } from "@capstan/proto/desired";
 import { FakeClock, seededChance } from "@capstan/proto/testing";
 import { compileConfig } from "../config/compile.ts";
 import type { BundleVault, DesiredCrypto } from "../distribution/port.ts";
-import { generate } from "../generators/generate.ts";
+import { IncrementalGenerator } from "../generators/incremental.ts";
 import { Hub } from "../hub.ts";
 import type { ApiClient } from "../listings/port.ts";
 import { appSigner } from "../platform/api/github-app.ts";
@@ -54,7 +54,7 @@ export class World {
   readonly answers = new Map<string, Answer>();
   store = new MemoryStore({ now: () => this.clock.now() });
   hub: Hub;
-  readonly #engine = new TemplateEngine();
+  readonly #generator = new IncrementalGenerator(new TemplateEngine());
   #files: Record<string, string> = {};
   #epoch = 0n;
   #stop = new AbortController();
@@ -178,7 +178,7 @@ export class World {
         secrets: { read: async (reference) => ("env" in reference ? reference.env : reference.file) },
         signer: appSigner,
       },
-      generate: (input) => generate(this.#engine, input),
+      generate: (input) => this.#generator.generate(input),
       renderer: renderer(),
       crypto,
       vault: plainVault(this.store),

@@ -3,6 +3,7 @@ import { applicationSetShape } from "../../documents/application-set-shape.ts";
 import { decode, ShapeError } from "../../documents/decode.ts";
 import type { ApplicationSetSpec } from "../../documents/model.ts";
 import { generate } from "../../generators/generate.ts";
+import type { IncrementalGenerator } from "../../generators/incremental.ts";
 import type { ElementFault, GenerateInput, GenerateResult, GitSnapshot } from "../../generators/model.ts";
 import type { TemplateEngine } from "../../template/engine.ts";
 import type { Json, JsonObject } from "../../yaml/json.ts";
@@ -44,6 +45,25 @@ export function checkIsolating(engine: TemplateEngine, pair: SetPair): string | 
   const found = byName(all(generate(engine, input)));
   for (const [name, copies] of Object.entries(byName(partial))) {
     const difference = firstDifference(copies, found[name], name);
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
+}
+
+/** How a run that remembers the pairs before differs from one that remembers nothing; undefined: not at all. */
+export function checkRemembering(
+  engine: TemplateEngine,
+  memory: IncrementalGenerator,
+  pair: SetPair,
+): string | undefined {
+  for (const compat of ["strict", "isolate", "isolate"] as const) {
+    const input = inputOf(pair, compat);
+    if (input === undefined) return undefined;
+    const fresh = generate(engine, input);
+    const found = memory.generate(inputOf(pair, compat) ?? input);
+    const difference =
+      firstDifference(byName(all(fresh)), byName(all(found)), compat) ??
+      firstDifference(fresh.faults.map(({ step }) => step)[0], found.faults.map(({ step }) => step)[0], "first fault");
     if (difference !== undefined) return difference;
   }
   return undefined;

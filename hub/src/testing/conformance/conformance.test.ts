@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { IncrementalGenerator } from "../../generators/incremental.ts";
 import { TemplateEngine } from "../../template/engine.ts";
-import { checkIsolating } from "./check-set.ts";
+import { checkIsolating, checkRemembering } from "./check-set.ts";
 import { isSetPair, type Pair, parsePair } from "./pair.ts";
 import { checkPair, report, runPairs } from "./run.ts";
 
 const engine = new TemplateEngine();
+/** One for all pairs: many have the same name, so that each is a change of the one before. */
+const memory = new IncrementalGenerator(engine);
 
 function textOf(name: string): string {
   return readFileSync(new URL(name, import.meta.url), "utf8");
@@ -20,7 +23,9 @@ for (const name of ["template.jsonl", "appset.jsonl"]) {
   for (const pair of pairsOf(name)) {
     test(`${pair.topic}: ${pair.id}`, () => {
       assert.equal(checkPair(engine, pair), undefined);
-      if (isSetPair(pair)) assert.equal(checkIsolating(engine, pair), undefined, "isolating");
+      if (!isSetPair(pair)) return;
+      assert.equal(checkIsolating(engine, pair), undefined, "isolating");
+      assert.equal(checkRemembering(engine, memory, pair), undefined, "remembering");
     });
   }
 }
