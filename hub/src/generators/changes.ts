@@ -1,24 +1,6 @@
 import type { Json } from "../documents/model.ts";
-import type { GeneratedApplication } from "./model.ts";
+import type { Changes, GeneratedApplication, TargetChange } from "./model.ts";
 import { sameSource } from "./same.ts";
-
-/** One target that a run added, removed or changed, and why. */
-export interface TargetChange {
-  readonly kind: "added" | "removed" | "changed";
-  /** The application's name. */
-  readonly name: string;
-  /** The generator that makes it, or made it. */
-  readonly generator: string;
-  /** `metadata.labels.env: "dev" to "prod"` for each parameter that differs; empty where only the template did. */
-  readonly because: readonly string[];
-}
-
-/** What a run changed against the one before. */
-export interface Changes {
-  readonly targets: readonly TargetChange[];
-  /** Of how many. */
-  readonly total: number;
-}
 
 const maxReasons = 3;
 

@@ -1,6 +1,6 @@
 import { faultText } from "@capstan/proto";
-import { type Changes, changesText } from "./changes.ts";
-import type { Condition, ElementFault, RejectedApplication } from "./model.ts";
+import { changesText } from "./changes.ts";
+import type { Changes, Condition, ElementFault, RejectedApplication } from "./model.ts";
 
 const allGenerated = "Successfully generated parameters for all Applications";
 const upToDate = "ApplicationSetUpToDate";

@@ -1,7 +1,7 @@
 import type { JsonObject } from "../documents/model.ts";
-import { GoMap } from "../template/value.ts";
-import { type Changes, changesOf } from "./changes.ts";
-import type { GeneratedApplication, GenerateInput } from "./model.ts";
+import type { GoMap } from "../template/value.ts";
+import { changesOf } from "./changes.ts";
+import type { Changes, GeneratedApplication, GenerateInput } from "./model.ts";
 import { sameSource } from "./same.ts";
 
 type Params = GoMap;

@@ -6,7 +6,6 @@
 import type { Fault } from "@capstan/proto";
 import type { Application, ApplicationSet, JsonObject } from "../documents/model.ts";
 import type { ListingQuery, ListingSnapshot } from "../listings/model.ts";
-import type { Changes } from "./changes.ts";
 
 /** A cluster as Argo CD's cluster Secret shows it. */
 export interface ClusterParams {
@@ -99,6 +98,24 @@ export interface Condition {
   readonly status: "True" | "False";
   readonly reason: string;
   readonly message: string;
+}
+
+/** One target that a run added, removed or changed, and why. */
+export interface TargetChange {
+  readonly kind: "added" | "removed" | "changed";
+  /** The application's name. */
+  readonly name: string;
+  /** The generator that makes it, or made it. */
+  readonly generator: string;
+  /** `metadata.labels.env: "dev" to "prod"` for each parameter that differs; empty where only the template did. */
+  readonly because: readonly string[];
+}
+
+/** What a run changed against the one before. */
+export interface Changes {
+  readonly targets: readonly TargetChange[];
+  /** Of how many. */
+  readonly total: number;
 }
 
 export interface GenerateResult {
