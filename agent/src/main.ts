@@ -5,6 +5,7 @@ import { applyTarget, removeTarget } from "./apply/reconciler.ts";
 import { TargetWatcher } from "./apply/watcher.ts";
 import type { AgentConfig } from "./config/model.ts";
 import { readConfig } from "./config/read.ts";
+import { Judges } from "./health/judges.ts";
 import { parseJoinToken } from "./identity/token.ts";
 import { KubeIdentityStore, KubeSecrets } from "./platform/cache/secrets.ts";
 import { bundleCrypto } from "./platform/crypto/bundles.ts";
@@ -95,7 +96,9 @@ async function build(
   const memory = new ObjectMemory();
   const watches = new Reflector({ client, kinds, clock, chance, selector: "capstan.dev/target" });
   const looks = new KubeLooks(client, kinds);
-  const watcher = new TargetWatcher({ watches, memory, clock, looks });
+  // Loaded with the first rule: most fleets have none, and every agent would hold the language.
+  const judges = new Judges(async (rules) => new (await import("@capstan/proto/rules")).UserRules(rules));
+  const watcher = new TargetWatcher({ watches, memory, clock, judges, looks });
   const health = (key: string) => watcher.healthOf(key);
   const engine = { cluster, inventory, memory, clock, health, concurrency: 8 };
   const secrets = new KubeSecrets(client, config.namespace);

@@ -1,12 +1,15 @@
 import { type Clock, type Fault, type ObjectRef, objectKey, type TargetKey } from "@capstan/proto";
-import { isPlainKind, readHealth } from "@capstan/proto/verdict";
+import type { UserRule } from "@capstan/proto/rules";
+import { type GroupKind, isPlainKind, readHealth } from "@capstan/proto/verdict";
 import { fingerprint } from "../drift/fingerprint.ts";
 import { aggregateHealth, sameHealth } from "../health/aggregate.ts";
+import { covers, type Judges } from "../health/judges.ts";
 import type { Health, TargetHealth } from "../health/model.ts";
 import { isOpen } from "../inventory/hooks.ts";
 import type { Inventory } from "../inventory/model.ts";
 import { addressOf, type KindRef, type KubeObject, type ObjectAddress } from "../inventory/object.ts";
 import type { ObjectMemory } from "./memory.ts";
+import { ownerOf } from "./ownership.ts";
 import { explained, PodCauses } from "./pod-causes.ts";
 import type { PodLooks, Watches, WatchSink } from "./port.ts";
 import { kindText } from "./survey.ts";
@@ -27,6 +30,8 @@ export interface WatcherPorts {
   readonly clock: Clock;
   /** Asks the pods of unhealthy workloads what is wrong; without it, only the workloads' own status tells. */
   readonly looks?: PodLooks;
+  /** Judges by the rules of targets' projects; without it, only by what is known of kinds. */
+  readonly judges?: Judges;
 }
 
 /** How long changes are gathered before they are told, in milliseconds; and how soon a lost kind is asked for again. */
@@ -43,7 +48,7 @@ const unseen: Health = { status: "Progressing", message: "not seen yet" };
 
 interface Followed {
   readonly kind: KindRef;
-  readonly stop: AbortController;
+  stop: AbortController;
   readonly keys: Set<string>;
   synced: boolean;
   /** Set while a list is delivered: what of `keys` it has named so far. */
@@ -93,8 +98,21 @@ export class TargetWatcher {
     this.#noteChange(target);
   }
 
+  /** Health rules of the target's project from now on. Kinds that they change are listed again, and judged by them. */
+  async judgeBy(target: TargetKey, rules: readonly UserRule[]): Promise<void> {
+    const changed = (await this.#ports.judges?.set(target, rules)) ?? [];
+    if (changed.length === 0) return;
+    for (const followed of this.#kinds.values()) {
+      if (!changed.some((rule: GroupKind) => covers(rule, followed.kind))) continue;
+      followed.stop.abort();
+      followed.stop = new AbortController();
+      this.#follow(followed);
+    }
+  }
+
   /** The target is gone from this cluster. */
   untrack(target: TargetKey): void {
+    this.#ports.judges?.drop(target);
     for (const key of this.#targets.get(target) ?? []) this.#drop(key);
     this.#targets.delete(target);
     this.#left.delete(target);
@@ -170,7 +188,8 @@ export class TargetWatcher {
     const running = this.#running;
     if (running === undefined) return;
     const signal = AbortSignal.any([followed.stop.signal, running.signal]);
-    const body = { body: !isPlainKind(followed.kind) };
+    const ruled = this.#ports.judges?.isRuled(followed.kind) === true;
+    const body = { body: ruled || !isPlainKind(followed.kind) };
     const go = async () => {
       while (!signal.aborted) {
         await this.#ports.watches.follow(followed.kind, body, this.#sinkOf(followed), signal);
@@ -203,7 +222,7 @@ export class TargetWatcher {
     followed.named?.add(key);
     const now = fingerprint(object.metadata);
     this.#ports.memory.saw(key, now);
-    const health = readHealth(object);
+    const health = this.#ports.judges?.read(ownerOf(object), object) ?? readHealth(object);
     const before = this.#health.get(key);
     this.#health.set(key, health);
     this.#causes?.saw(key, object, health);

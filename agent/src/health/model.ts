@@ -1,5 +1,5 @@
 import type { ObjectRef } from "@capstan/proto";
-import type { Health, HealthStatus } from "@capstan/proto/verdict";
+import type { Health, HealthStatus, Manifest } from "@capstan/proto/verdict";
 
 export type { Health, HealthStatus } from "@capstan/proto/verdict";
 
@@ -9,4 +9,9 @@ export interface TargetHealth extends Health {
   readonly cause: ObjectRef | undefined;
   /** How many objects have each verdict. */
   readonly counts: Readonly<Record<HealthStatus, number>>;
+}
+
+/** Rules of a project that can be asked. Never throws; undefined where no rule is for the object's kind. */
+export interface RuleReader {
+  read(object: Manifest): Health | undefined;
 }

@@ -10,6 +10,7 @@ import {
   type Tombstone,
   Mode as WireMode,
 } from "@capstan/proto/desired";
+import type { UserRule } from "@capstan/proto/rules";
 import {
   type ApplyPolicy,
   type DeletionLimits,
@@ -145,4 +146,19 @@ export function checkPolicy(
 ): ApplyPolicy {
   const selfHeal = policy.selfHeal && !closed;
   return { ...policy, selfHeal, ...(back && !selfHeal ? { mode: "Observe" } : {}) };
+}
+
+/** The health rules of the target's project. */
+export function rulesOf(target: DesiredTarget): readonly UserRule[] {
+  return (target.policy?.healthRules ?? []).map(
+    ({ group, kind, suspended, inProgress, failed, current, message }): UserRule => ({
+      group,
+      kind,
+      suspended,
+      inProgress,
+      failed,
+      current,
+      message,
+    }),
+  );
 }

@@ -1,6 +1,7 @@
 import type { Chance, Clock, Digest, Fault, TargetKey } from "@capstan/proto";
 import type { AgentEvent } from "@capstan/proto/agent";
 import type { DesiredTarget } from "@capstan/proto/desired";
+import type { UserRule } from "@capstan/proto/rules";
 import type { ApplyInput, ApplyResult, RemovalInput, RemovalResult } from "../apply/model.ts";
 import type { TargetMemory } from "../cache/model.ts";
 import type { TargetHealth } from "../health/model.ts";
@@ -26,6 +27,8 @@ export interface Following {
   track(inventory: Inventory): void;
   untrack(target: TargetKey): void;
   health(target: TargetKey): TargetHealth;
+  /** The project's own health rules, before each check; the same ones again cost nothing. */
+  judgeBy(target: TargetKey, rules: readonly UserRule[]): Promise<void>;
 }
 
 /** Bundles, from the cache or else from the hub. */

@@ -51,7 +51,12 @@ class World {
       owners: async () => [...this.inventories.keys()],
       namespaced: async () => true,
     },
-    following: { track: () => undefined, untrack: () => undefined, health: (target) => this.healthOf(target) },
+    following: {
+      track: () => undefined,
+      untrack: () => undefined,
+      health: (target) => this.healthOf(target),
+      judgeBy: async () => undefined,
+    },
     bundles: {
       get: async (target) => this.#bundle(target.bundle?.digest as Digest),
       held: async (digest) => this.#bundle(digest),

@@ -10,7 +10,7 @@ import { healEvents, hookEvents } from "./events.ts";
 import { heldInRemoval, hooksHaveRun, notNamed, olderTombstone } from "./kept.ts";
 import { type Live, lookAgain, newLive, outcomesOf, suspectDue } from "./live.ts";
 import { type Wanted, wantsNothing } from "./model.ts";
-import { checkPolicy, modeOf, policyOf, removalOf } from "./policy.ts";
+import { checkPolicy, modeOf, policyOf, removalOf, rulesOf } from "./policy.ts";
 import type { TargetsPorts } from "./port.ts";
 import { afterFailure, attemptOf, givenUp, ownBackoff, waitsUntil } from "./retry.ts";
 import { rollBackAt } from "./rollback.ts";
@@ -211,6 +211,7 @@ export class Targets {
     const plain = this.#input(key, target, gzip);
     const policy = checkPolicy(plain.policy, { closed: work.closed !== undefined, back: back && !again });
     const only = work.only === undefined ? {} : { only: work.only };
+    await this.#ports.following.judgeBy(key, rulesOf(target));
     const result = await this.#pass(live, { ...plain, policy, digest, again, ...only }, signal, back);
     if (work.closed !== undefined && plain.policy.selfHeal)
       lookAgain(live, outcomesOf(result, "different"), work.closed);

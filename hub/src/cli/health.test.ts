@@ -62,6 +62,37 @@ describe("capstan health", () => {
   });
 });
 
+describe("capstan health --rules", () => {
+  const project = `apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata:
+  name: team
+  annotations:
+    capstan.dev/health: |
+      - apiVersion: e.com/v1
+        kind: Widget
+        current: status.phase == 'Up'
+        failed: status.phase == 'Down'
+spec: {}
+`;
+  const widget = (phase: string) =>
+    `apiVersion: e.com/v1\nkind: Widget\nmetadata: {name: w}\nstatus: {phase: ${phase}}\n`;
+
+  it("judges by a project's own rules", async () => {
+    const judge = async (phase: string) =>
+      (await run("health - --rules p.yaml", { files: { "p.yaml": project }, input: widget(phase) })).code;
+    assert.deepEqual([await judge("Up"), await judge("Down"), await judge("Odd")], [0, 2, 3]);
+    assert.equal((await run("health -", { input: widget("Down") })).code, 0);
+  });
+
+  it("refuses bad rules with their place", async () => {
+    const files = { "p.yaml": project.replace("== 'Up'", "==") };
+    const { code, err } = await run("health - --rules p.yaml", { files, input: widget("Up") });
+    assert.equal(code, 64);
+    assert.match(err, /p.yaml:6.*rule 1 \(line 3 of it\), current, column 16/);
+  });
+});
+
 describe("capstan health test", () => {
   const pair = (expect: string, more = "") =>
     `expect: ${expect}\n${more}object:\n  ${lost.trim().replaceAll("\n", "\n  ")}\n`;

@@ -1,14 +1,22 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { Fault } from "@capstan/proto";
+import { type UserRule, UserRules } from "@capstan/proto/rules";
 import { groupKindOf, type Health, healthOrder, type Manifest, readHealth } from "@capstan/proto/verdict";
+import { checkHealthRules } from "../documents/health-rules.ts";
+import { parseDocuments } from "../documents/parse.ts";
 import type { Call } from "./call.ts";
 import { exit, faultLines } from "./exit.ts";
 import { counted } from "./look.ts";
 import { manifestsOf, type Piece, piecesOf } from "./manifests.ts";
 import { type Column, table } from "./table.ts";
 import { flag, type Verb } from "./verb.ts";
-import { failsOf, type Outcome, outcomesOf } from "./verdicts.ts";
+import { failsOf, type Judge, type Outcome, outcomesOf } from "./verdicts.ts";
 import { stateTone } from "./words.ts";
+
+const rulesFlag = {
+  flags: "--rules <file>",
+  help: "judge by the health rules of the AppProjects in this file as well",
+};
 
 /** `health` and `health test`: both work on files alone, with the very verdicts of the agents. */
 export const healthVerbs: readonly Verb[] = [
@@ -16,10 +24,11 @@ export const healthVerbs: readonly Verb[] = [
     words: "health",
     args: "<files...>",
     help: "the health of each manifest with a status, offline, as an agent would judge it",
-    flags: [flag.output],
+    flags: [rulesFlag, flag.output],
     examples: [
       "health deployment.yaml",
       "health live.yaml -o json",
+      "health widgets.yaml --rules project.yaml",
       "health - < live.yaml  # kubectl get all -A -o yaml | capstan health -",
     ],
     run: showHealth,
@@ -28,7 +37,7 @@ export const healthVerbs: readonly Verb[] = [
     words: "health test",
     args: "<folder>",
     help: "compare verdicts with those that a folder's files expect",
-    flags: [flag.output],
+    flags: [rulesFlag, flag.output],
     examples: ["health test health/"],
     run: testHealth,
   },
@@ -42,11 +51,12 @@ interface Judged {
 
 async function showHealth(call: Call): Promise<number> {
   const texts = (await Promise.all(call.words.map((path) => call.ports.files.documents(path)))).flat();
+  const judge = await judgeOf(call);
   const judged: Judged[] = [];
   const faults: Fault[] = [];
   for (const piece of piecesOf(texts)) {
     try {
-      judged.push(...manifestsOf(piece).map((object) => ({ object, health: readHealth(object), piece })));
+      judged.push(...manifestsOf(piece).map((object) => ({ object, health: judge(object), piece })));
     } catch (thrown) {
       faults.push(Fault.from(thrown));
     }
@@ -60,6 +70,22 @@ async function showHealth(call: Call): Promise<number> {
   }
   for (const fault of faults) call.ports.screen.err(faultLines(fault));
   return faults.length > 0 ? exit.failed : exitOfHealth(judged.map(({ health }) => health));
+}
+
+/** What is known of kinds, after the rules of projects where a file of them is given. Throws at the first bad document. */
+async function judgeOf(call: Call): Promise<Judge> {
+  const file = call.text("rules");
+  if (file === undefined) return readHealth;
+  const rules: UserRule[] = [];
+  for (const { name, content } of await call.ports.files.documents(file)) {
+    const { documents, faults } = parseDocuments(content, { owner: "", file: name, revision: "" });
+    if (faults[0] !== undefined) throw faults[0];
+    rules.push(
+      ...documents.filter(({ kind }) => kind === "AppProject").flatMap((one) => checkHealthRules(one.metadata)),
+    );
+  }
+  const own = new UserRules(rules);
+  return (object) => own.read(object) ?? readHealth(object);
 }
 
 /** 0 when all is well, 2 when something is wrong, 3 when something only waits. */
@@ -96,7 +122,7 @@ function recordOf({ object, health, piece }: Judged): JsonValue {
 }
 
 async function testHealth(call: Call): Promise<number> {
-  const outcomes = outcomesOf(await call.ports.files.documents(call.word(0)));
+  const outcomes = outcomesOf(await call.ports.files.documents(call.word(0)), await judgeOf(call));
   if (outcomes.length === 0) {
     throw new Fault("bad-input", {
       message: "expected at least one verdict to compare, found none.",

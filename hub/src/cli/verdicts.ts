@@ -1,6 +1,9 @@
 import { Fault } from "@capstan/proto";
-import { type Fields, type Health, isMap, readHealth } from "@capstan/proto/verdict";
+import { type Fields, type Health, isMap, type Manifest, readHealth } from "@capstan/proto/verdict";
 import { manifestOf, manifestsOf, type Piece, piecesOf, plain, type Text } from "./manifests.ts";
+
+/** Gives the verdict on an object. */
+export type Judge = (object: Manifest) => Health;
 
 /** One pair of object and expected verdict, and what was found. */
 export interface Outcome {
@@ -15,15 +18,15 @@ export interface Outcome {
  * CD's: `{tests: [{healthStatus: {status}, inputPath}]}`, its paths relative to the file; of those the status alone is
  * compared, since messages are each program's own. Other documents are left alone. One bad pair is its own outcome.
  */
-export function outcomesOf(texts: readonly Text[]): readonly Outcome[] {
+export function outcomesOf(texts: readonly Text[], judge: Judge = readHealth): readonly Outcome[] {
   const byName = new Map(texts.map((text) => [normal(text.name), text]));
   return piecesOf(texts).flatMap((piece): readonly Outcome[] => {
     if (piece.value instanceof Fault) return [outcome(piece, "", { expect: "" }, () => piece.value as Fault)];
     const value = plain(piece.value);
     if (!isMap(value)) return [];
-    if (typeof value["expect"] === "string" && value["object"] !== undefined) return [ownPair(piece, value)];
+    if (typeof value["expect"] === "string" && value["object"] !== undefined) return [ownPair(piece, value, judge)];
     const tests = value["tests"];
-    return Array.isArray(tests) ? tests.filter(isMap).map((one) => argoPair(piece, one, byName)) : [];
+    return Array.isArray(tests) ? tests.filter(isMap).map((one) => argoPair(piece, one, { files: byName, judge })) : [];
   });
 }
 
@@ -37,19 +40,24 @@ export function failsOf({ expected, found }: Outcome): string {
   return `expected the message ${JSON.stringify(expected.message)}, found ${JSON.stringify(found.message)}`;
 }
 
-function ownPair(piece: Piece, value: Fields): Outcome {
+function ownPair(piece: Piece, value: Fields, judge: Judge): Outcome {
   const name = typeof value["name"] === "string" ? value["name"] : "";
-  return outcome(piece, name, value, () => readHealth(manifestOf(value["object"], piece)));
+  return outcome(piece, name, value, () => judge(manifestOf(value["object"], piece)));
 }
 
-function argoPair(piece: Piece, test: Fields, files: ReadonlyMap<string, Text>): Outcome {
+interface Among {
+  readonly files: ReadonlyMap<string, Text>;
+  readonly judge: Judge;
+}
+
+function argoPair(piece: Piece, test: Fields, { files, judge }: Among): Outcome {
   const wanted = isMap(test["healthStatus"]) ? test["healthStatus"] : {};
   const path = typeof test["inputPath"] === "string" ? test["inputPath"] : "";
   return outcome(piece, path, { expect: wanted["status"] }, () => {
     const file = files.get(normal(`${piece.file.slice(0, piece.file.lastIndexOf("/") + 1)}${path}`));
     const first = file === undefined ? undefined : piecesOf([file])[0];
     const object = first === undefined ? undefined : manifestsOf(first)[0];
-    if (object !== undefined) return readHealth(object);
+    if (object !== undefined) return judge(object);
     throw new Fault("bad-input", {
       message: `expected a manifest in ${path || "inputPath"}, found none.`,
       where: { file: piece.file, line: piece.line },

@@ -1,6 +1,7 @@
 import { Fault } from "@capstan/proto";
 import { readYamlParts, type YamlDocument, type YamlPlace } from "../yaml/read.ts";
 import { type FieldPath, pathText, ShapeError } from "./decode.ts";
+import { checkHealthRules, healthAnnotation } from "./health-rules.ts";
 import type {
   ApplicationSpec,
   AppProjectSpec,
@@ -66,12 +67,17 @@ export function parseDocuments(text: string, origin: FileOrigin): ParsedDocument
         documents.push(parseOne(place, warnings));
       } catch (thrown) {
         const fault = Fault.from(thrown, "bad-input");
-        const { line, column } = place.at(thrown instanceof ShapeError ? thrown.path : []);
+        const { line, column } = place.at(thrown instanceof ShapeError ? thrown.path : placeOf(fault));
         faults.push(fault.at({ file: origin.file, line, ...(thrown instanceof ShapeError ? { column } : {}) }));
       }
     }
   }
   return { documents, faults, warnings };
+}
+
+/** A fault about one annotation names its map; all others are about the document. */
+function placeOf({ where }: Fault): FieldPath {
+  return where?.field === "metadata.annotations" ? ["metadata", "annotations", healthAnnotation] : [];
 }
 
 /** One object within a YAML document. */
@@ -144,6 +150,7 @@ function parseOne(place: Place, warnings: Warning[]): Document {
   if (kind === "Cluster") asCluster(document);
   if (kind === "RolloutStrategy") asRolloutStrategy(document);
   if (kind === "FreezeWindow") asFreezeWindow(document);
+  if (kind === "AppProject") checkHealthRules(metadata);
   warnUnsupported({ place, kind, decoded }, warnings);
   return document;
 }

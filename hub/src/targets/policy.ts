@@ -8,6 +8,7 @@ import {
   type ProjectLimits,
   ProjectLimitsSchema,
 } from "@capstan/proto/desired";
+import { healthRulesOf } from "../documents/health-rules.ts";
 import type { Application, AppProject, Json, JsonObject, Mode as ModeName, SyncPolicy } from "../documents/model.ts";
 
 /** Removal of a target deletes its objects only where Argo CD would: the Application has this finalizer. */
@@ -67,7 +68,9 @@ export function applyPolicy(application: Application, project: AppProject | unde
     ...(sync.retry === undefined ? {} : { retry: retryOf(sync.retry) }),
     failurePolicy: FailurePolicy.CONTINUE,
     deletionGuard: { maxObjects: 5, maxPercent: 50, protectedKinds: [...protectedKinds] },
-    ...(project === undefined ? {} : { projectLimits: projectLimits(project) }),
+    ...(project === undefined
+      ? {}
+      : { projectLimits: projectLimits(project), healthRules: [...healthRulesOf(project)] }),
     keepObjectsOnRemoval: !prunesOnRemoval(application),
   });
 }
