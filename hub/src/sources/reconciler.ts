@@ -2,7 +2,7 @@ import { again, type Chance, type Clock, done, Fault, type Instant, KeyedLoop, t
 import { type CredentialRule, credentialFor } from "./credentials.ts";
 import type { Commit, CommitInfo, Repository, RepositoryKey, SourceState, Tree } from "./model.ts";
 import type { GitMirror, SecretReader, Sources } from "./port.ts";
-import { parseRepository, repositoryKeyOf } from "./repository.ts";
+import { parseRepository, placeOf } from "./repository.ts";
 import { parseRevision } from "./revision.ts";
 import { nextLookMs, type Schedule } from "./schedule.ts";
 
@@ -93,8 +93,9 @@ export class SourcesReconciler implements Sources {
 
   refresh(repositoryURL: string): void {
     // Hints come from outside, and may hold anything.
-    const key = repositoryKeyOf(repositoryURL);
-    if (key !== undefined && this.#mirrored.has(key)) this.#loop.add(key);
+    const place = placeOf(repositoryURL);
+    if (place === undefined) return;
+    for (const key of this.#mirrored.keys()) if (placeOf(key) === place) this.#loop.add(key);
   }
 
   async settle(repositoryURL: string, signal: AbortSignal): Promise<void> {

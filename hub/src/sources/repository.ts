@@ -107,6 +107,18 @@ export function repositoryKeyOf(text: string): RepositoryKey | undefined {
   }
 }
 
+/**
+ * The host and path of a repository, however it is reached: a forge's webhook may name `https://…` where the hub fetches
+ * by SSH. Undefined where the text is no repository.
+ */
+export function placeOf(text: string): string | undefined {
+  const key = repositoryKeyOf(text);
+  return key
+    ?.replace(/^[a-z]+:\/\/([^/@]*@)?/, "")
+    .replace(/^([^/:]+):\d+\//, "$1/")
+    .toLowerCase();
+}
+
 /** Whether two URLs name the same repository; false where either is none. */
 export function sameRepository(one: string, other: string): boolean {
   const key = repositoryKeyOf(one);

@@ -6,7 +6,7 @@ import { webhookCrypto } from "../platform/git/open.ts";
 import { scheduleOf, sourcesFragment } from "./config.ts";
 import { credentialFor, ruleFor } from "./credentials.ts";
 import { normalisePath, resolvePath } from "./path.ts";
-import { locationOf, parseRepository, sameRepository } from "./repository.ts";
+import { locationOf, parseRepository, placeOf, sameRepository } from "./repository.ts";
 import { candidates, parseRevision } from "./revision.ts";
 import { defaultSchedule, nextLookMs } from "./schedule.ts";
 import { readPush } from "./webhook.ts";
@@ -51,6 +51,16 @@ suite("repositories", () => {
       codeOf(() => parseRepository("ssh://-oProxyCommand=id/x")),
       "bad-input",
     );
+  });
+
+  test("are in one place, whether a webhook names them by HTTPS or the hub fetches them by SSH", () => {
+    const forms = [
+      "https://git.example.com/Team/Fleet",
+      "git@git.example.com:Team/Fleet.git",
+      "ssh://git@git.example.com:7999/team/fleet",
+    ];
+    assert.deepEqual([...new Set(forms.map(placeOf))], ["git.example.com/team/fleet"]);
+    assert.equal(placeOf("nonsense"), undefined);
   });
 
   test("of charts and artifacts have a location that is one text", () => {
@@ -236,6 +246,70 @@ suite("webhooks", () => {
       ref: "refs/heads/main",
     });
     assert.equal(readPush(sent("{}", { "x-github-event": "ping" }), secret, webhookCrypto), undefined);
+  });
+
+  test("of every forge is read in its own shape, by its own proof", () => {
+    const hmac = (body: string) => webhookCrypto.hmacSha256Hex(secret, new TextEncoder().encode(body));
+    const basic = (pair: string) => ({ authorization: `Basic ${btoa(pair)}` });
+    const gitlab = JSON.stringify({
+      object_kind: "push",
+      ref: "refs/heads/main",
+      project: {
+        web_url: "https://gitlab.example.com/t/f",
+        git_http_url: "https://gitlab.example.com/t/f.git",
+        git_ssh_url: "git@gitlab.example.com:t/f.git",
+      },
+    });
+    const cloud = JSON.stringify({
+      push: { changes: [{ new: { type: "branch", name: "main" } }] },
+      repository: { full_name: "t/f", links: { html: { href: "https://bitbucket.org/t/f" } } },
+    });
+    const server = JSON.stringify({
+      eventKey: "repo:refs_changed",
+      repository: {
+        links: {
+          clone: [
+            { href: "ssh://git@bb.example.com:7999/t/f.git", name: "ssh" },
+            { href: "https://bb.example.com/scm/t/f.git", name: "http" },
+          ],
+        },
+      },
+      changes: [{ ref: { id: "refs/heads/main" } }],
+    });
+    const azure = JSON.stringify({
+      eventType: "git.push",
+      resource: {
+        refUpdates: [{ name: "refs/heads/main" }],
+        repository: {
+          remoteUrl: "https://dev.azure.com/o/p/_git/f",
+          url: "https://dev.azure.com/o/_apis/git/repositories/1",
+        },
+      },
+    });
+    const cases: readonly [string, Record<string, string>, string][] = [
+      [gitlab, { "x-gitlab-token": secret }, "https://gitlab.example.com/t/f.git"],
+      [gitlab, { "x-gitlab-token": secret }, "git@gitlab.example.com:t/f.git"],
+      [cloud, { "x-hook-uuid": `{${secret}}`, "x-event-key": "repo:push" }, "https://bitbucket.org/t/f"],
+      [cloud, { "x-hub-signature": `sha256=${hmac(cloud)}` }, "https://bitbucket.org/t/f"],
+      [server, { "x-hub-signature": `sha256=${hmac(server)}` }, "ssh://git@bb.example.com:7999/t/f.git"],
+      [push, { "x-gogs-signature": hmac(push), "x-gogs-event": "push" }, "https://git.example.com/t/f.git"],
+      [azure, basic(`capstan:${secret}`), "https://dev.azure.com/o/p/_git/f"],
+    ];
+    for (const [text, headers, url] of cases) {
+      const request = { headers, body: new TextEncoder().encode(text) };
+      const hint = readPush(request, secret, webhookCrypto);
+      assert.ok(hint?.repositoryURLs.includes(url), `${url} in ${hint?.repositoryURLs.join(" ")}`);
+      assert.equal(hint?.ref, "refs/heads/main", url);
+      assert.equal(
+        codeOf(() => readPush(request, "another", webhookCrypto)),
+        "not-signed-in",
+      );
+    }
+    const emptyToken = { headers: { "x-gitlab-token": "" }, body: new TextEncoder().encode(gitlab) };
+    assert.equal(
+      codeOf(() => readPush(emptyToken, "", webhookCrypto)),
+      "not-signed-in",
+    );
   });
 
   test("what is not signed by the secret is refused before it is read", () => {
