@@ -62,7 +62,7 @@ async function make(binary: Binary, out: string): Promise<void> {
   process.stdout.write(`dist/${name}  ${(bytes / 1_048_576).toFixed(1)} MiB\n`);
 }
 
-// Measured with `npm run bench -- agent-rss` on Node 24 (docs/decisions/0017-agent-runtime-flags.md): without compiled code
+// Measured with `npm run bench -- agent-rss` on Node 24 (docs/decisions/0018-agent-runtime-flags.md): without compiled code
 // of any tier, whose pages and feedback weigh more than its speed is worth where work is waiting for the network.
 const leanEnvironment =
   'export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}" UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-1}"\n';

@@ -111,7 +111,7 @@ function troubleLines(run: RunState, index: number, seen: Seen): string[] {
   for (const { target } of member.moves) {
     const report = reports.get(target)?.report;
     if (report === undefined) continue;
-    const look = `   (capstan events ${target.slice(target.indexOf("/") + 1)})`;
+    const look = `   (capstan logs ${target.slice(target.indexOf("/") + 1)})`;
     if (report.healthMessage !== "") lines.add(`${report.healthMessage}${look}`);
     for (const { object, message } of report.problems) {
       lines.add(object === "" ? message : `${objectWords(object)}: ${message}`);
