@@ -1,10 +1,11 @@
+import { Fault } from "@capstan/proto";
 import { applicationShape, templateShape } from "../documents/application-shape.ts";
 import type { Application, ApplicationSpec, JsonObject, Metadata } from "../documents/model.ts";
 import type { StructShape } from "../documents/shape.ts";
 import type { GenerateContext, Params } from "./context.ts";
 import { fillStruct } from "./fill.ts";
 import { applyPatch } from "./patch.ts";
-import { type Compiled, compileValue } from "./rendering.ts";
+import { type Compiled, compileValue, renderAt } from "./rendering.ts";
 
 /** A set's template, with a generator's own laid over it, ready to be rendered many times. */
 export interface ApplicationTemplate {
@@ -12,6 +13,7 @@ export interface ApplicationTemplate {
   readonly compiled: Compiled;
 }
 
+const patchPath = ["spec", "templatePatch"];
 const resourcesFinalizer = "resources-finalizer.argocd.argoproj.io";
 const shape: StructShape = {
   kind: "struct",
@@ -21,7 +23,7 @@ const shape: StructShape = {
 /** Lays a generator's template over the set's. */
 export function applicationTemplate(set: JsonObject, own: JsonObject | undefined): ApplicationTemplate {
   const plain = own === undefined ? set : fillStruct(templateShape, own, set);
-  return { plain, compiled: compileValue(shape, plain) };
+  return { plain, compiled: compileValue(shape, plain, { path: ["spec", "template"] }) };
 }
 
 /**
@@ -39,7 +41,7 @@ export function renderApplication(
     object = template.compiled((text) => context.render(text, params)) as JsonObject;
     if (spec.syncPolicy?.preserveResourcesOnDeletion !== true) object = withFinalizer(object);
   }
-  if (spec.templatePatch !== undefined) object = applyPatch(object, context.render(spec.templatePatch, params));
+  if (spec.templatePatch !== undefined) object = patched(context, object, params);
   const rendered = object["metadata"] as Partial<Metadata> | undefined;
   return {
     metadata: {
@@ -51,6 +53,24 @@ export function renderApplication(
     },
     spec: object["spec"] as unknown as ApplicationSpec,
   };
+}
+
+/** A fault of the patch says that it lies there, wherever in the patch it is. */
+function patched(context: GenerateContext, object: JsonObject, params: Params): JsonObject {
+  const patch = renderAt((text) => context.render(text, params), context.input.set.spec.templatePatch ?? "", patchPath);
+  try {
+    return applyPatch(object, patch);
+  } catch (thrown) {
+    if (!(thrown instanceof Fault)) throw thrown;
+    const { field, file: _, ...where } = thrown.where;
+    const inside = field === undefined || field.startsWith("spec.templatePatch") ? "" : `: ${field}`;
+    throw new Fault(thrown.code, {
+      message: thrown.message,
+      where: { ...where, field: `spec.templatePatch${inside}` },
+      next: "Mend templatePatch, or what makes it.",
+      cause: thrown,
+    });
+  }
 }
 
 function withFinalizer(object: JsonObject): JsonObject {

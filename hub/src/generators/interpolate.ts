@@ -25,7 +25,7 @@ export function interpolate(context: GenerateContext, generator: JsonObject, par
   if (params.entries.size === 0) return generator;
   let render = compiled.get(generator);
   if (render === undefined) {
-    render = compileValue(childShape, generator, valuesRule);
+    render = compileValue(childShape, generator, { path: [], rules: valuesRule });
     compiled.set(generator, render);
   }
   const texts: StrictRender = Object.assign((text: string) => context.render(text, params), {
