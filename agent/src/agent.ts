@@ -6,7 +6,6 @@ import {
   AgentEventSchema,
   type ConnectResponse,
   type Facts,
-  HeartbeatSchema,
   type Hello,
   HelloSchema,
   type Welcome,
@@ -289,6 +288,8 @@ class Rooms implements Agent {
         return this.#hinted(message.value.revision);
       case "question":
         return this.#questions.ask(message.value, this.#life.signal);
+      case "listWanted":
+        return this.#link.bring(this.#holder.listPieces(message.value.digest, this.#life.signal));
       case "renewal":
         return this.#keeper.renewWithin(message.value.withinMs);
       default:
@@ -312,8 +313,7 @@ class Rooms implements Agent {
     this.#link.renewed();
     // It may have brought a key that a refused state is signed by, and the hub waits for all to have it.
     this.#intake.wake();
-    const value = create(HeartbeatSchema, { revision: this.#revision(), ...this.#keeper.trust() });
-    this.#link.send({ case: "heartbeat", value });
+    this.#link.sayTrust(this.#keeper.trust());
   }
 
   #notRenewed(fault: Fault): void {

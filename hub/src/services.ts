@@ -1,4 +1,4 @@
-import { type Clock, Fault } from "@capstan/proto";
+import { type Clock, Fault, faultText } from "@capstan/proto";
 import { AgentService } from "@capstan/proto/agent";
 import { ApplicationService } from "@capstan/proto/application";
 import { FleetService } from "@capstan/proto/fleet";
@@ -54,7 +54,8 @@ export interface Services {
 /** Wires the services of agents and people over a hub. */
 export function servicesOf(hub: Hub, world: ServicesWorld): Services {
   const seen = clusterSources(hub);
-  const calls = callsOf(hub, world);
+  const lost: Lost = { outcomes: 0 };
+  const calls = callsOf(hub, world, lost);
   const people = peopleServices(worldOf(hub, { clock: world.clock, bundles: world.vault, newId: world.newId }), calls);
   const clusters = () => hub.clusters.records().map((record) => clusterView(record, seen));
   const problems = () => world.warnings.map((message) => faultDetail(new Fault("bad-config", { message })));
@@ -62,8 +63,13 @@ export function servicesOf(hub: Hub, world: ServicesWorld): Services {
   return {
     served: [fleetOf(parts), ...people.services, systemOf(parts), agentsOf(parts)],
     described: [AgentService, ApplicationService, FleetService, RolloutService, SystemService],
-    metrics: () => metricsText(clusters(), people.sight.now(), hub.term !== undefined),
+    metrics: () => metricsText(clusters(), people.sight.now(), { leading: hub.term !== undefined, ...lost }),
   };
+}
+
+/** Audit outcomes that could not be stored since this hub began. */
+interface Lost {
+  outcomes: number;
 }
 
 interface Parts {
@@ -76,13 +82,20 @@ interface Parts {
   problems(): ReturnType<typeof faultDetail>[];
 }
 
-function callsOf(hub: Hub, { clock, stores, newId, sha256Hex }: ServicesWorld): Calls {
+function callsOf(hub: Hub, { clock, stores, newId, sha256Hex }: ServicesWorld, lost: Lost): Calls {
   const audit = new AuditTrail({
     store: stores.audit,
     clock,
     hash: sha256Hex,
     id: newId,
     epoch: () => hub.term?.epoch,
+    onLost: ({ actor, action, resource }, fault) => {
+      lost.outcomes += 1;
+      hub.ports.log("error", `audit: the outcome of a call could not be stored: ${faultText(fault)}`, {
+        ...{ actor, action, resource },
+        code: fault.code,
+      });
+    },
   });
   return new Calls({
     authorise: authoriser((token) => hub.desk.person(token)),

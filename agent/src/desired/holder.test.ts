@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { gunzipSync } from "node:zlib";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type ClusterId, Fault } from "@capstan/proto";
 import { DesiredTargetSchema, TargetListSchema } from "@capstan/proto/desired";
 import { MemorySecrets } from "../cache/memory.ts";
@@ -108,6 +109,15 @@ describe("the holder of the state", () => {
     const second = await holderOf(fleet, store, new Map());
     await second.holder.restore(scopeOf(fleet), signal);
     assert.equal(second.holder.current?.lists.targets.length, 2);
+    // A hub that has lost it is brought the very bytes.
+    const pieces = await second.holder.listPieces(list.digest, signal);
+    const plain = gunzipSync(Buffer.concat(pieces.map(({ data }) => data)));
+    assert.equal(fromBinary(TargetListSchema, plain).targets.length, 2);
+    assert.deepEqual(
+      pieces.map(({ more }) => more),
+      [false],
+    );
+    assert.equal((await second.holder.listPieces(`sha256:${"0".repeat(64)}`, signal))[0]?.data.length, 0);
   });
 
   it("takes a state though one bundle is missing, fetches only what it lacks, forgets what nothing names", async () => {

@@ -1,5 +1,6 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Digest, Fault, limits, missingFeatures, parseDigest } from "@capstan/proto";
+import { type HeldList, HeldListSchema } from "@capstan/proto/agent";
 import {
   type BundleRef,
   type DesiredState,
@@ -26,6 +27,8 @@ export interface HolderPorts extends FetchPorts {
 /** Name of the entry with the signed state in the cache. */
 const stateEntry = "desired";
 const fetchesAtOnce = 8;
+/** Of a target list that is brought to the hub: far below what a gRPC message takes. */
+const pieceBytes = 512 * 1024;
 /** Fetched bundles are stored when so many bytes of them are waiting. */
 const storeAtBytes = 4 * 1024 * 1024;
 
@@ -98,6 +101,18 @@ export class StateHolder {
   /** A bundle of the cache alone. */
   held(digest: Digest, signal: AbortSignal): Promise<Uint8Array | undefined> {
     return this.#ports.shelf.get(digest, signal);
+  }
+
+  /** The target list of the held state, cut for a hub that has lost it; one empty piece where it is not the one that is asked for. */
+  async listPieces(digest: string, signal: AbortSignal): Promise<HeldList[]> {
+    const list = this.#current?.state.list;
+    const kept = list?.digest === digest ? await this.#ports.shelf.get(list.digest, signal) : undefined;
+    const bytes = kept ?? new Uint8Array();
+    const count = Math.max(1, Math.ceil(bytes.length / pieceBytes));
+    return Array.from({ length: count }, (_, at) => {
+      const data = bytes.subarray(at * pieceBytes, (at + 1) * pieceBytes);
+      return create(HeldListSchema, { digest, data, more: at + 1 < count });
+    });
   }
 
   async #store(ref: BundleRef, signal: AbortSignal): Promise<Uint8Array> {

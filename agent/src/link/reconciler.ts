@@ -4,7 +4,10 @@ import {
   type ConnectRequest,
   ConnectRequestSchema,
   type ConnectResponse,
+  HeartbeatSchema,
+  type HeldList,
   type Hello,
+  type Trust,
   type Welcome,
 } from "@capstan/proto/agent";
 import type { Identity } from "../identity/model.ts";
@@ -107,6 +110,27 @@ export class Link {
       }
       await this.#ports.clock.sleep(roomMs, signal);
     }
+  }
+
+  /** Says on the session that stands what the hub's word is taken by now; without one the next hello says it. */
+  sayTrust(trust: { readonly trust?: Trust }): void {
+    this.send({ case: "heartbeat", value: create(HeartbeatSchema, { revision: this.#ports.revision(), ...trust }) });
+  }
+
+  /** Brings what the hub asks for before it welcomes; where that cannot be had the session ends. */
+  bring(pieces: Promise<readonly HeldList[]>): void {
+    const session = this.#stream?.session;
+    pieces.then(
+      (all) => {
+        if (this.#state.kind !== "Greeting" || this.#stream?.session !== session) return;
+        for (const value of all) {
+          this.#stream?.stream.send(create(ConnectRequestSchema, { message: { case: "heldList", value } }));
+        }
+      },
+      (thrown: unknown) => {
+        if (session !== undefined) this.#feed({ kind: "closed", session, fault: Fault.from(thrown) });
+      },
+    );
   }
 
   #feed(event: LinkEvent): void {

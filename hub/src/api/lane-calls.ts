@@ -42,7 +42,7 @@ export function laneCalls({ calls, world, sight }: PeopleCalls): Methods {
           expectWhole(clusters, seen.text(key));
           if (world.rebuildingSince() !== undefined) throw rebuilding();
           if (dryRun) return { targets: behind.map(placeText) };
-          world.rollouts.release(key, name);
+          await world.rollouts.release(key, name, signal);
           return { rollout: await started(key, sight, signal), targets: behind.map(placeText) };
         }
         const held = rows.filter(

@@ -18,7 +18,11 @@ const phases = ["Planned", "Running", "Paused", "Held", "Aborting", "RollingBack
 type Sample = readonly [labels: string, value: number];
 
 /** Gauges of the fleet in Prometheus' text format. Names and counts only: no object, no content (promise 10). */
-export function metricsText(clusters: readonly ClusterMessage[], seen: Seen, leading: boolean): string {
+export function metricsText(
+  clusters: readonly ClusterMessage[],
+  seen: Seen,
+  { leading, outcomes }: { readonly leading: boolean; readonly outcomes: number },
+): string {
   const counts = total(clusters);
   const runs = seen.lanes.map((key) => seen.lane(key)?.run).filter((run) => run !== undefined && !isOver(run.status));
   const failing = new Set<string>();
@@ -62,6 +66,9 @@ export function metricsText(clusters: readonly ClusterMessage[], seen: Seen, lea
     ]),
     gauge("capstan_changes_total", "Changes of what people see since this hub began.", [
       ["", seen.world.changes.sequence()],
+    ]).replace(" gauge\n", " counter\n"),
+    gauge("capstan_audit_outcomes_lost_total", "Outcomes of calls that the audit could not store.", [
+      ["", outcomes],
     ]).replace(" gauge\n", " counter\n"),
   ].join("");
 }

@@ -112,7 +112,7 @@ export interface RolloutsView {
     signal: AbortSignal,
   ): Promise<RunState>;
   /** Lets the wanted release of a lane go, once. */
-  release(key: LaneKey, by: string): Digest | undefined;
+  release(key: LaneKey, by: string, signal: AbortSignal): Promise<Digest | undefined>;
   rollBack(
     key: LaneKey,
     request: { readonly scope: RollbackScope; readonly to: string | undefined },

@@ -20,6 +20,7 @@ function trail(store: MemoryStore, term: { epoch: bigint | undefined }) {
     hash,
     id: () => `id-${ids++}`,
     epoch: () => term.epoch,
+    onLost: ({ action }, { code }) => void lost.push(`${action} ${code}`),
   });
 }
 
@@ -27,6 +28,9 @@ async function entries(store: MemoryStore): Promise<AuditEntry[]> {
   const rows = await store.audit.read({}, never);
   return rows.map((row) => decodeEntry(row.value)).filter((entry) => entry !== undefined);
 }
+
+/** Outcomes that could not be stored. */
+const lost: string[] = [];
 
 describe("AuditTrail", () => {
   it("writes the intent before and the outcome after, in one chain over many calls at once", async () => {
@@ -49,6 +53,17 @@ describe("AuditTrail", () => {
       ["intent", "done", "intent", "failed"],
     );
     assert.equal(all[2]?.id, all[3]?.id);
+  });
+
+  it("tells of an outcome that cannot be stored; the call is done all the same", async () => {
+    const store = new MemoryStore();
+    const append = store.audit.append;
+    let writes = 0;
+    store.audit.append = (...args) =>
+      ++writes === 1 ? append(...args) : Promise.reject(new Fault("store-full", { message: "full" }));
+    lost.length = 0;
+    assert.equal(await trail(store, { epoch: 1n }).audited(call, async () => "done", never), "done");
+    assert.deepEqual(lost, [`${call.action} store-full`]);
   });
 
   it("begins nothing without a stored intent, nor without the lease", async () => {

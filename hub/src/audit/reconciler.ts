@@ -12,6 +12,8 @@ export interface AuditTrailOptions {
   id(): string;
   /** The epoch of the term; undefined where this hub does not lead. */
   epoch(): bigint | undefined;
+  /** An outcome could not be stored: its call stands with its intent alone. */
+  onLost(call: AuditedCall, fault: Fault): void;
 }
 
 /** What a call is. */
@@ -48,12 +50,20 @@ export class AuditTrail {
     const outcome = new AbortController().signal;
     try {
       const result = await work(signal);
-      await this.#write(id, call, { kind: "done" }, outcome).catch(() => undefined);
+      await this.#tryWrite(id, call, { kind: "done" }, outcome);
       return result;
     } catch (thrown) {
       const { code, message } = Fault.from(thrown);
-      await this.#write(id, call, { kind: "failed", code, message }, outcome).catch(() => undefined);
+      await this.#tryWrite(id, call, { kind: "failed", code, message }, outcome);
       throw thrown;
+    }
+  }
+
+  async #tryWrite(id: string, call: AuditedCall, phase: AuditPhase, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#write(id, call, phase, signal);
+    } catch (thrown) {
+      this.#options.onLost(call, Fault.from(thrown));
     }
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type ClusterId, type Digest, Fault, systemClock, type TargetKey } from "@capstan/proto";
 import {
   DesiredTargetSchema,
@@ -218,6 +218,26 @@ test("a list past the inline limit becomes a bundle and comes back whole", async
   assert.ok(world.state(a)?.list !== undefined);
   await world.distribution.load(2n, world.stop.signal);
   assert.equal(world.distribution.held(a)?.targets.size, 6000);
+
+  // The store is lost whole: the agent brings its state, and then the list that it names.
+  const held = fromBinary(SignedDesiredStateSchema, world.stored.get(a) ?? new Uint8Array());
+  const [[digest, content] = assert.fail("no list")] = [...world.bundles].filter(
+    ([each]) => each === world.state(a)?.list?.digest,
+  );
+  const after = new World();
+  t.after(() => after.stop.abort());
+  const { signal } = after.stop;
+  await after.distribution.load(3n, signal);
+  assert.equal(await after.distribution.listMissing(a, held, signal), digest);
+  const other = { digest, gzip: gzipSync("other") };
+  await assert.rejects(after.distribution.takeList(other, signal), { code: "digest-mismatch" });
+  await assert.rejects(after.distribution.takeList({ digest, gzip: content.subarray(9) }, signal), {
+    code: "digest-mismatch",
+  });
+  await after.distribution.takeList({ digest, gzip: gzipSync(content) }, signal);
+  assert.equal(await after.distribution.listMissing(a, held, signal), undefined);
+  await after.distribution.hail(a, { highWater: 1n, held }, signal);
+  assert.equal(after.distribution.held(a)?.targets.size, 6000);
 });
 
 test("other windows reach the cluster at once, without a new generation", async (t) => {

@@ -1,13 +1,6 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type Clock, type ClusterId, type Digest, Fault, limits, parseDigest, type TargetKey } from "@capstan/proto";
-import {
-  BundleRefSchema,
-  type DesiredState,
-  DesiredStateSchema,
-  type SignedDesiredState,
-  SignedDesiredStateSchema,
-  TargetListSchema,
-} from "@capstan/proto/desired";
+import { toBinary } from "@bufbuild/protobuf";
+import { type Clock, type ClusterId, type Digest, Fault, type TargetKey } from "@capstan/proto";
+import { type DesiredState, type SignedDesiredState, SignedDesiredStateSchema } from "@capstan/proto/desired";
 import type { Change } from "../targets/content.ts";
 import { assemble } from "./assemble.ts";
 import { decodeDesired, encodeDesired, openDesired } from "./codec.ts";
@@ -15,6 +8,7 @@ import { Ledger } from "./ledger.ts";
 import type { Held, Recipient } from "./model.ts";
 import type { BundleVault, DesiredCrypto, DesiredStore, Hinter } from "./port.ts";
 import { StandingIndex } from "./standing.ts";
+import { TargetLists } from "./target-lists.ts";
 
 /** What distribution needs. */
 export interface DistributionOptions {
@@ -60,8 +54,7 @@ export class DistributionReconciler {
   readonly #ledger: Ledger;
   /** What stands, by owner and lane. */
   readonly standing: StandingIndex;
-  /** Bundles of target lists that were too large for a message. */
-  readonly #lists = new Map<ClusterId, Digest>();
+  readonly #lists: TargetLists;
   /** Clusters whose stored state could not be read in this term. */
   readonly #unreadable = new Set<ClusterId>();
   readonly #pending = new Map<ClusterId, Map<TargetKey, Change>>();
@@ -76,6 +69,7 @@ export class DistributionReconciler {
     this.#options = options;
     this.#ledger = new Ledger((text) => options.crypto.sha256(new TextEncoder().encode(text)));
     this.standing = new StandingIndex(this.#ledger);
+    this.#lists = new TargetLists(options);
   }
 
   /** Reads the states in force; call at the start of a term, before `run`. */
@@ -84,14 +78,14 @@ export class DistributionReconciler {
     this.#ledger.clear();
     this.standing.forget();
     this.#pending.clear();
-    this.#lists.clear();
+    this.#lists.forget();
     this.#unreadable.clear();
     this.#removed.clear();
     this.#hailed.clear();
     this.#dirty.clear();
     for (const [cluster, bytes] of await this.#options.store.load(signal)) {
       try {
-        this.#ledger.set(cluster, await this.#unfold(decodeDesired(bytes, this.#options.crypto), signal));
+        this.#ledger.set(cluster, await this.#lists.unfold(decodeDesired(bytes, this.#options.crypto), signal));
       } catch (thrown) {
         this.#unreadable.add(cluster);
         this.#options.onFault(Fault.from(thrown).at({ cluster }));
@@ -120,7 +114,7 @@ export class DistributionReconciler {
   /** Bundles that desired states name, or will once what waits is written; undefined: a state could not be read. */
   named(): ReadonlySet<Digest> | undefined {
     if (this.#unreadable.size > 0) return undefined;
-    const named = new Set<Digest>(this.#lists.values());
+    const named = new Set<Digest>(this.#lists.named());
     for (const [, { state }] of this.#ledger.entries()) {
       for (const { bundle } of state.targets) if (bundle !== undefined) named.add(bundle.digest as Digest);
     }
@@ -178,11 +172,12 @@ export class DistributionReconciler {
     }
     const stored = this.#ledger.get(cluster)?.state;
     if (hailed.held !== undefined) {
-      const brought = await this.#unfold(openDesired(hailed.held, this.#options.crypto), signal);
+      const brought = await this.#lists.unfold(openDesired(hailed.held, this.#options.crypto), signal);
       if (brought.cluster === cluster && brought.revision > (stored?.revision ?? 0n)) {
         const bytes = toBinary(SignedDesiredStateSchema, hailed.held);
         await this.#options.store.saveAll(new Map([[cluster, bytes]]), signal);
         this.#ledger.set(cluster, brought);
+        this.#unreadable.delete(cluster);
         this.standing.invalidate();
       }
     }
@@ -190,6 +185,19 @@ export class DistributionReconciler {
     // Whatever waited for it, and labels that changed while it could not be written to.
     this.#mark(cluster);
     return this.#ledger.get(cluster)?.state.revision ?? 0n;
+  }
+
+  /** The target list of a state that an agent brings, where it will be needed and is not stored. Throws `signature-refused`. */
+  async listMissing(cluster: ClusterId, held: SignedDesiredState | undefined, signal: AbortSignal) {
+    if (held === undefined) return undefined;
+    const state = openDesired(held, this.#options.crypto);
+    const isNews = state.revision > (this.#ledger.get(cluster)?.state.revision ?? 0n);
+    return isNews ? this.#lists.missing(state, signal) : undefined;
+  }
+
+  /** Stores a target list that an agent brings. Throws `digest-mismatch`. */
+  takeList(list: { readonly digest: Digest; readonly gzip: Uint8Array }, signal: AbortSignal): Promise<void> {
+    return this.#lists.take(list, signal);
   }
 
   /** The cluster's labels as a state that it brings has them. Throws `signature-refused`. */
@@ -263,7 +271,10 @@ export class DistributionReconciler {
         this.#settle(cluster, draft);
         return;
       }
-      writes.set(cluster, encodeDesired(await this.#fold(cluster, state, signal), this.#options.crypto));
+      writes.set(
+        cluster,
+        encodeDesired(await this.#lists.fold(state, this.#options.recipient(cluster), signal), this.#options.crypto),
+      );
       drafts.set(cluster, { ...draft, state });
     } catch (thrown) {
       if (signal.aborted) throw thrown;
@@ -320,47 +331,6 @@ export class DistributionReconciler {
       if (removed?.get(target) === generation) removed.delete(target);
     }
     if (removed?.size === 0) this.#removed.delete(cluster);
-  }
-
-  /** A list that is too large for a message becomes a bundle of its own. */
-  async #fold(cluster: ClusterId, state: DesiredState, signal: AbortSignal): Promise<DesiredState> {
-    const list = create(TargetListSchema, {});
-    list.targets = state.targets;
-    list.tombstones = state.tombstones;
-    const content = toBinary(TargetListSchema, list);
-    const recipient = this.#options.recipient(cluster);
-    if (content.length <= limits.inlineListBytes || recipient === undefined) {
-      this.#lists.delete(cluster);
-      return state;
-    }
-    const digest = this.#options.crypto.sha256(content);
-    this.#lists.set(cluster, digest);
-    const bundle = await this.#options.vault.store(digest, content, signal);
-    const folded = create(DesiredStateSchema, { ...state, targets: [], tombstones: [] });
-    folded.list = create(BundleRefSchema, {
-      digest,
-      size: BigInt(bundle.size),
-      chunks: bundle.chunks,
-      keyId: bundle.keyId,
-      key: this.#options.crypto.seal(bundle, recipient),
-    });
-    return folded;
-  }
-
-  async #unfold(state: DesiredState, signal: AbortSignal): Promise<DesiredState> {
-    if (state.list === undefined) return state;
-    const digest = parseDigest(state.list.digest);
-    this.#lists.set(state.cluster as ClusterId, digest);
-    const content = await this.#options.vault.read(digest, signal);
-    if (content === undefined) {
-      throw new Fault("digest-mismatch", { message: `the target list ${digest} of a desired state is not stored.` });
-    }
-    const list = fromBinary(TargetListSchema, content);
-    const unfolded = create(DesiredStateSchema, state);
-    unfolded.targets = list.targets;
-    unfolded.tombstones = list.tombstones;
-    delete unfolded.list;
-    return unfolded;
   }
 
   #mark(cluster: ClusterId): void {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type ClusterId, Fault } from "@capstan/proto";
-import { type ConnectRequest, ConnectRequestSchema, type ReportBatch } from "@capstan/proto/agent";
+import { type ClusterId, type Digest, Fault } from "@capstan/proto";
+import { type ConnectRequest, ConnectRequestSchema, type ReportBatch, VersionsSchema } from "@capstan/proto/agent";
 import { FakeClock } from "@capstan/proto/testing";
 import { Outbox } from "./outbox.ts";
 import { Sessions, type SessionsOptions, type ToAgent } from "./sessions.ts";
@@ -27,6 +27,8 @@ function world(over: Partial<SessionsOptions> = {}) {
     version: "1",
     leadership: () => ({ leading: true, endpoint: "" }),
     greet: async () => 5n,
+    listWanted: async () => undefined,
+    listBrought: async () => undefined,
     report: async (_cluster, _boot, batch) => void seen.batches.push(batch),
     heartbeat: () => undefined,
     renewal: () => undefined,
@@ -180,4 +182,29 @@ test("a question whose reader goes is stopped at the agent; one whose agent goes
   agent.end();
   await agent.next();
   await assert.rejects(waiting, (thrown: unknown) => thrown instanceof Fault && thrown.code === "cluster-unreachable");
+});
+
+test("a hub that has lost the list of a held state asks for it before the welcome", async () => {
+  const digest = `sha256:${"a".repeat(64)}` as Digest;
+  const brought: string[] = [];
+  const { sessions } = world({
+    listWanted: async () => (brought.length === 0 ? digest : undefined),
+    listBrought: async ({ gzip }) => void brought.push(new TextDecoder().decode(gzip)),
+  });
+  const agent = open(sessions);
+  const versions = create(VersionsSchema, { protocol: 1, protocolMin: 1, features: ["held-list"] });
+  agent.say(hello({ versions }));
+  const asked = await agent.next();
+  assert.equal(asked?.case === "listWanted" ? asked.value.digest : undefined, digest);
+  assert.equal(sessions.isConnected(a), false);
+  for (const [text, more] of [
+    ["one ", true],
+    ["two", false],
+  ] as const) {
+    const value = { digest, data: new TextEncoder().encode(text), more };
+    agent.say(create(ConnectRequestSchema, { message: { case: "heldList", value } }));
+  }
+  assert.equal((await agent.next())?.case, "welcome");
+  assert.deepEqual(brought, ["one two"]);
+  agent.end();
 });

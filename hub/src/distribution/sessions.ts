@@ -1,12 +1,24 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { type Clock, type ClusterId, Fault, features, type Instant, negotiate, protocol } from "@capstan/proto";
+import {
+  type Clock,
+  type ClusterId,
+  type Digest,
+  Fault,
+  features,
+  type Instant,
+  joinChunks,
+  limits,
+  negotiate,
+  protocol,
+} from "@capstan/proto";
 import {
   type AgentEvent,
   type Answer,
   type ConnectRequest,
   ConnectResponseSchema,
   type Heartbeat,
+  type HeldList,
   type Hello,
   type Question,
   type ReportBatch,
@@ -24,6 +36,10 @@ export interface SessionsOptions {
   leadership(): { readonly leading: boolean; readonly endpoint: string };
   /** Takes note of a hello; throws to refuse the session. Returns the revision in force. */
   greet(cluster: ClusterId, hello: Hello, signal: AbortSignal): Promise<bigint>;
+  /** The target list that the held state names and the hub has lost; undefined: nothing is missing. */
+  listWanted(cluster: ClusterId, hello: Hello, signal: AbortSignal): Promise<Digest | undefined>;
+  /** Takes the content of such a list (gzip). Throws where it is not the one. */
+  listBrought(list: { readonly digest: Digest; readonly gzip: Uint8Array }, signal: AbortSignal): Promise<void>;
   /** Resolves when the batch is durable. */
   report(cluster: ClusterId, bootId: string, batch: ReportBatch): Promise<void>;
   heartbeat(cluster: ClusterId, heartbeat: Heartbeat, signal: AbortSignal): void;
@@ -45,6 +61,8 @@ interface Session {
   bootId: string;
   /** It took the place of one whose hello was taken: if its own is refused, the cluster is gone. */
   tookOver: boolean;
+  /** A hello that waits for the list that it lacks. */
+  awaiting: { readonly hello: Hello; readonly digest: Digest; readonly pieces: Uint8Array[] } | undefined;
 }
 
 /** A question that waits for (more of) its answer. */
@@ -58,6 +76,8 @@ interface Asked {
 /** Parts of an answer that wait for a slow reader; then the answer ends. */
 const mostParts = 256;
 
+/** Pieces of a list that is brought: more than any agent cuts. */
+const piecesAtMost = 64;
 /** A clock further off than this is told as a fault of the cluster, in milliseconds. */
 const skewLimit = 60_000;
 
@@ -106,6 +126,7 @@ export class Sessions {
       since: this.#options.clock.now(),
       bootId: "",
       tookOver: false,
+      awaiting: undefined,
     };
     this.#replace(session);
     const leave = () => session.outbox.end();
@@ -203,14 +224,18 @@ export class Sessions {
 
   async #handle(session: Session, message: ConnectRequest["message"], signal: AbortSignal): Promise<void> {
     const { cluster } = session;
-    if (message.case !== "hello" && session.bootId === "") {
+    const asked = message.case === "heldList" && session.awaiting !== undefined;
+    if (message.case !== "hello" && !asked && session.bootId === "") {
       throw new Fault("bad-input", {
         message: `expected a hello as the first message, found ${message.case ?? "nothing"}.`,
       });
     }
     switch (message.case) {
       case "hello":
-        await this.#greet(session, message.value, signal);
+        await this.#hear(session, message.value, signal);
+        return;
+      case "heldList":
+        await this.#gather(session, message.value, signal);
         return;
       case "reports":
         this.#fold(session, message.value);
@@ -224,7 +249,6 @@ export class Sessions {
       case "answer":
         this.#answered(message.value);
         return;
-      case "heldList":
       case undefined:
         // A message of a later version: refused by its code, the session goes on.
         this.#options.onFault(
@@ -233,6 +257,29 @@ export class Sessions {
         );
         return;
     }
+  }
+
+  /** A state whose target list is lost is no use: the agent is asked for it before it is welcomed. */
+  async #hear(session: Session, hello: Hello, signal: AbortSignal): Promise<void> {
+    const knows = hello.versions?.features.includes("held-list") === true;
+    const digest = knows ? await this.#options.listWanted(session.cluster, hello, signal) : undefined;
+    if (digest === undefined) return this.#greet(session, hello, signal);
+    session.awaiting = { hello, digest, pieces: [] };
+    session.outbox.push({ message: { case: "listWanted", value: { digest } } });
+  }
+
+  async #gather(session: Session, { digest, data, more }: HeldList, signal: AbortSignal): Promise<void> {
+    const { awaiting } = session;
+    if (awaiting === undefined || awaiting.digest !== digest) return;
+    awaiting.pieces.push(data);
+    const size = awaiting.pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (size > limits.envelopeBytes || awaiting.pieces.length > piecesAtMost) {
+      throw new Fault("too-large", { message: `the target list that ${session.cluster} brings is over the limit.` });
+    }
+    if (more) return;
+    session.awaiting = undefined;
+    await this.#options.listBrought({ digest: awaiting.digest, gzip: joinChunks(awaiting.pieces) }, signal);
+    await this.#greet(session, awaiting.hello, signal);
   }
 
   async #greet(session: Session, hello: Hello, signal: AbortSignal): Promise<void> {

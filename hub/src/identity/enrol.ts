@@ -80,7 +80,9 @@ export function revoke(
     by: wish.by,
     reason: wish.reason,
     lifted: false,
-    natsKeys: [...new Set([...(revocation?.natsKeys ?? []), ...keys.map((held) => held.natsKey)])],
+    natsKeys: [...new Set([...(revocation?.natsKeys ?? []), ...keys.map((held) => held.natsKey)])].filter(
+      (key) => key !== "",
+    ),
     tlsKeys: [...new Set([...(revocation?.tlsKeys ?? []), ...keys.map((held) => held.tlsKey)])],
   };
 }

@@ -78,7 +78,7 @@ test("a person lets it go all the same", () => {
   const next = wanted([0, 1, 2, 3, 4].map((n) => place(n, "bad")));
   const lane = stopped(fleet, aborted);
   assert.equal(mayMove(lane, next), false);
-  lane.released = { release: next.release.id, by: "ann" };
+  lane.released = { lane: lane.key, release: next.release.id, by: "ann", at: 0 };
   assert.equal(mayMove(lane, next), true);
 });
 

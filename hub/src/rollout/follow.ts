@@ -14,6 +14,7 @@ export function isEmptied({ key, pin }: Lane, { release }: Wanted, assignments: 
 export function mayMove(lane: Lane, wanted: Wanted): boolean {
   if (isPinned(lane, wanted)) return false;
   if (lane.released?.release === wanted.release.id) return true;
+  if (lane.unreadable !== undefined) return false;
   if (!wanted.automated && wanted.release.targets.length > 0) return false;
   return !isRefused(lane, wanted);
 }

@@ -1,12 +1,13 @@
 import { create } from "@bufbuild/protobuf";
-import type { ClusterId, Digest, TargetKey } from "@capstan/proto";
+import type { ClusterId, Digest, Instant, TargetKey } from "@capstan/proto";
 import { Fault } from "@capstan/proto";
 import { DesiredTargetSchema, type Window } from "@capstan/proto/desired";
 import type { TargetContent } from "../targets/content.ts";
 import { splitLane } from "./facts.ts";
 import { isOver } from "./fold.ts";
-import type { Emergency, LaneKey, Move, Pin, Reason, Release, RunState, Strategy } from "./model.ts";
+import type { LaneKey, Move, Pin, Reason, Release, RunId, RunState, Strategy } from "./model.ts";
 import { releaseOf } from "./plan.ts";
+import type { Released } from "./released.ts";
 
 /** What people ask of a lane now; the newest answer of the releases room. */
 export interface Wanted {
@@ -46,7 +47,9 @@ export interface Lane {
   /** Why what is wanted cannot be planned; absent: it can. */
   unplanned: Reason | undefined;
   /** The release that a person lets go, once: the lane is not automated, or its last run ended badly. */
-  released: { readonly release: Digest; readonly by: string; readonly emergency?: Emergency } | undefined;
+  released: Released | undefined;
+  /** A run that was under way and whose record cannot be read: the lane stays as it is until a person lets it go. */
+  unreadable: { readonly run: RunId; readonly since: Instant } | undefined;
   /** Contents of `of` by place; made when it is first asked. */
   places: { readonly of: Wanted; readonly at: ReadonlyMap<string, Digest> } | undefined;
   /** Work on the lane happens one after the other. */
@@ -61,6 +64,7 @@ export function newLane(key: LaneKey): Lane {
     run: undefined,
     pin: undefined,
     released: undefined,
+    unreadable: undefined,
     places: undefined,
     unplanned: undefined,
   };

@@ -28,6 +28,17 @@ export function laneStatus(lane: Lane, facts: Facts): LaneStatus {
     run,
     past: lane.past.map(({ state }) => state),
     pin: lane.pin,
-    reason: waiting ?? pin ?? lane.unplanned ?? null,
+    reason: waiting ?? pin ?? lane.unplanned ?? unreadable(lane),
+  };
+}
+
+function unreadable({ key, unreadable: lost }: Lane): Reason | null {
+  if (lost === undefined) return null;
+  return {
+    rule: "record-unreadable",
+    text: `the record of its rollout ${lost.run} cannot be read, so it is not known where that stood`,
+    since: lost.since,
+    unblock: `capstan sync ${key}, after looking at what its clusters hold`,
+    clusters: [],
   };
 }

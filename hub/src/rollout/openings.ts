@@ -65,7 +65,7 @@ export class Openings {
       const intent = { now, actor: emergency.by, reason: `an emergency run: ${emergency.reason}` };
       await this.#log.record(lane, run, giveWay(run.state, begins.plan.run, intent), signal);
     }
-    lane.released = { release: wanted.release.id, by: emergency.by, emergency };
+    lane.released = { lane: key, release: wanted.release.id, by: emergency.by, at: now, emergency };
     await this.#openRelease(lane, wanted, signal);
   }
 
@@ -98,10 +98,10 @@ export class Openings {
       return;
     const letGo = lane.released?.release === wanted.release.id ? lane.released : undefined;
     const input = this.#inputOf(lane, wanted, { now, actor: letGo?.by ?? "capstan" });
-    lane.released = undefined;
     await this.#dropPin(lane, signal);
     const { emergency } = letGo ?? {};
     await this.#open(lane, emergency === undefined ? input : { ...input, emergency, reason: emergency.reason }, signal);
+    if (lane.unplanned === undefined) await this.#log.settle(lane, signal);
   }
 
   #inputOf(lane: Lane, wanted: Wanted, { now, actor }: Pick<Intent, "now" | "actor">): PlanInput {

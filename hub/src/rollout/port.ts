@@ -3,6 +3,7 @@ import type { ClusterStatus } from "../status/model.ts";
 import type { Change as DesiredChange, TargetContent } from "../targets/content.ts";
 import type { Answer } from "./gate-verbs.ts";
 import type { Assigned, ClusterAtPlan, Errand, LaneKey, Pin, RunId } from "./model.ts";
+import type { Released } from "./released.ts";
 
 /** A run's record as bytes: the truth is what `head` counts; entries beyond it were never decided. */
 export interface RolloutStore {
@@ -12,6 +13,11 @@ export interface RolloutStore {
   append(run: RunId, entry: Uint8Array, head: (sequence: bigint) => Uint8Array, signal: AbortSignal): Promise<bigint>;
   /** Entries up to and including `last`, in their order. */
   read(run: RunId, last: bigint, signal: AbortSignal): Promise<Uint8Array[]>;
+  /** The run counts no longer: of its record nothing is read again. */
+  dropHead(run: RunId, signal: AbortSignal): Promise<void>;
+  released(signal: AbortSignal): Promise<Released[]>;
+  saveReleased(released: Released, signal: AbortSignal): Promise<void>;
+  deleteReleased(lane: LaneKey, signal: AbortSignal): Promise<void>;
   pins(signal: AbortSignal): Promise<Pin[]>;
   savePin(pin: Pin, signal: AbortSignal): Promise<void>;
   deletePin(lane: LaneKey, signal: AbortSignal): Promise<void>;

@@ -30,6 +30,7 @@ export type Rule =
   | "removal"
   | "failed"
   | "pinned"
+  | "record-unreadable"
   | "gate-approval"
   | "gate-wait"
   | "gate-schedule"

@@ -168,12 +168,13 @@ export class RolloutReconciler {
   }
 
   /** Lets the wanted release of a lane go, once: without automated sync, or again after a run that ended badly. */
-  release(key: LaneKey, by: string): Digest | undefined {
+  async release(key: LaneKey, by: string, signal: AbortSignal): Promise<Digest | undefined> {
     const lane = this.#log.find(key);
     if (lane?.wanted === undefined) return undefined;
-    lane.released = { release: lane.wanted.release.id, by };
+    const release = lane.wanted.release.id;
+    await this.#log.release(lane, { lane: key, release, by, at: this.#options.clock.now() }, signal);
     this.#loop.add(key);
-    return lane.released.release;
+    return release;
   }
 
   /** A content that the lane's wanted release or one of its last runs names. */

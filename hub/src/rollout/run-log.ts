@@ -35,6 +35,7 @@ import {
   type Packer,
   replay,
 } from "./record.ts";
+import { isUsed, type Released } from "./released.ts";
 import { start } from "./verbs.ts";
 
 /** What keeping runs needs. */
@@ -44,6 +45,8 @@ export interface RunLogOptions {
   readonly assignments: Assignments;
   readonly guard: RemovalGuard;
   readonly hash: Hash;
+  /** Told of a record that cannot be read, and of a head that could not be dropped; what else there is goes on. */
+  onFault(lane: string, fault: Fault): void;
   /** Told of every transition, after it is durable. */
   onTransitions(run: RunState, transitions: readonly Transition[]): void;
 }
@@ -70,15 +73,69 @@ export class RunLog {
     this.#lanes.clear();
     this.#runs.clear();
     this.#interest.clear();
-    const heads = (await this.#options.store.heads(signal)).map(decodeHead);
-    const records = await parallel(newest(heads), reads, async (head) => {
-      return { head, entries: await this.#options.store.read(parseRunId(head.run), BigInt(head.last), signal) };
+    const heads = (await this.#options.store.heads(signal)).flatMap((bytes) => this.#readable(bytes));
+    const kept = newest(heads);
+    await parallel(kept, reads, async (head) => ({ head, run: await this.#replayed(head, signal) })).then((runs) => {
+      for (const { head, run } of runs) if (run !== undefined) this.#keep(this.lane(head.lane as LaneKey), run);
     });
-    for (const { head, entries } of records) {
-      const kept = replay(entries.map((bytes) => decodeEntry(bytes, this.#options.packer)));
-      if (kept !== undefined) this.#keep(this.lane(head.lane as LaneKey), { ...kept, last: BigInt(head.last) });
-    }
     for (const pin of await this.#options.store.pins(signal)) this.lane(pin.lane).pin = pin;
+    for (const released of await this.#options.store.released(signal)) {
+      const lane = this.lane(released.lane);
+      const runs = [lane.run, ...lane.past].flatMap((kept) => kept?.state ?? []);
+      if (!isUsed(released, runs)) lane.released = released;
+    }
+    const left = new Set(kept);
+    for (const head of heads) if (!left.has(head)) await this.#drop(head.lane, head.run, signal);
+  }
+
+  #readable(bytes: Uint8Array): Head[] {
+    try {
+      return [decodeHead(bytes)];
+    } catch (thrown) {
+      this.#options.onFault("", Fault.from(thrown, "bad-input"));
+      return [];
+    }
+  }
+
+  /** The run that a head names. One whose record is damaged stops its own lane alone, and that only if it was under way. */
+  async #replayed({ run, last, lane, over, startedAt }: Head, signal: AbortSignal): Promise<KeptRun | undefined> {
+    try {
+      const entries = await this.#options.store.read(parseRunId(run), BigInt(last), signal);
+      const kept = replay(entries.map((bytes) => decodeEntry(bytes, this.#options.packer)));
+      if (kept !== undefined) return { ...kept, last: BigInt(last) };
+      throw new Fault("not-found", { message: `the record of rollout ${run} has no beginning.` });
+    } catch (thrown) {
+      const fault = Fault.from(thrown);
+      if (signal.aborted || (fault.retryable && fault.code !== "digest-mismatch")) throw thrown;
+      this.#options.onFault(lane, unreadableRecord(run, fault));
+      if (!over) this.lane(lane as LaneKey).unreadable = { run: parseRunId(run), since: startedAt };
+      return undefined;
+    }
+  }
+
+  /** A person lets the lane go to a release, once; durable when this resolves. */
+  async release(lane: Lane, released: Released, signal: AbortSignal): Promise<void> {
+    await this.#options.store.saveReleased(released, signal);
+    lane.released = released;
+  }
+
+  /** The word was acted on, and a run whose record is lost is given up. After a crash before this, `load` finds both out. */
+  async settle(lane: Lane, signal: AbortSignal): Promise<void> {
+    if (lane.released !== undefined) await this.#options.store.deleteReleased(lane.key, signal);
+    lane.released = undefined;
+    if (lane.unreadable !== undefined) await this.#drop(lane.key, lane.unreadable.run, signal);
+    lane.unreadable = undefined;
+  }
+
+  /** A head that stays costs a little room until the next start, no more. */
+  async #drop(lane: string, run: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#options.store.dropHead(parseRunId(run), signal);
+      this.#runs.delete(parseRunId(run));
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      this.#options.onFault(lane, Fault.from(thrown));
+    }
   }
 
   /** The lane, made where there was none. */
@@ -135,7 +192,12 @@ export class RunLog {
     const begun = begin(made);
     const entry = encodeEntry({ kind: "opening", opening: { plan: made, contents } }, this.#options.packer);
     const last = await this.#options.store.append(made.run, entry, (at) => headOf(lane, begun, at), signal);
+    const before = [lane.run, ...lane.past];
     this.#keep(lane, { state: begun, contents, last });
+    for (const old of before) {
+      if (old === undefined || lane.past.includes(old) || !isOver(old.state.status)) continue;
+      await this.#drop(lane.key, old.state.plan.run, signal);
+    }
     const intent = { now: input.now, actor: input.actor, reason: input.reason };
     return this.record(lane, requireRun(lane), start(begun, intent), signal);
   }
@@ -179,6 +241,14 @@ export class RunLog {
       else lanes.delete(lane.key);
     }
   }
+}
+
+function unreadableRecord(run: string, cause: Fault): Fault {
+  return new Fault("bad-input", {
+    message: `expected a record of rollout ${run} that can be read, found: ${cause.message}`,
+    next: "Its lane stays as it is; all others go on. See: capstan why LANE",
+    cause,
+  });
 }
 
 function headOf(lane: Lane, state: RunState, last: bigint): Uint8Array {

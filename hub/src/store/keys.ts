@@ -10,6 +10,7 @@ const shapes = {
   render: ["digest"],
   head: ["rollout"],
   pin: ["lane"],
+  released: ["lane"],
   hold: ["target"],
   token: ["id"],
   revoked: ["id"],

@@ -77,7 +77,7 @@ test("what a person aborted stays aborted when a cluster is relabelled, until th
   await world.settle(30_000);
   assert.deepEqual(moved(before, world.holds()), moved(before, after));
   world.agent("a").fares(() => "healthy");
-  world.hub.rollouts.release(lane, "ann");
+  await world.hub.rollouts.release(lane, "ann", never);
   await world.settle(120_000);
   assert.equal(phase(world), "Succeeded");
   assert.equal(moved(before, world.holds()).length, 6);

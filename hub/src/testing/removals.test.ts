@@ -325,6 +325,9 @@ test("a store that is lost whole is rebuilt from hellos: nothing goes back, noth
     states,
   );
   assert.notEqual(world.hub.rebuilding, undefined);
+  // A revocation would cut each on NATS at once: with the key that it says it uses.
+  const keys = world.hub.clusters.records().map(({ enrolment }) => enrolment?.keys.natsKey.slice(0, 3));
+  assert.deepEqual(keys, ["UAA", "UBA", "UCA"]);
   // Still so after another restart.
   await world.restart();
   await world.reconnect();

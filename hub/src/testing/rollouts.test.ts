@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClusterId } from "@capstan/proto";
 import { laneKey } from "../rollout/model.ts";
+import { stateKey } from "../store/keys.ts";
 import { clusterDocument, fleetOf, manifest, setDocument, type World } from "./world.ts";
 
 const lane = laneKey("argocd/web", "web");
@@ -136,14 +137,14 @@ test("AllAtOnce moves everything at once", async () => {
 test("without automated sync a release waits for a person, and goes by stages then", async () => {
   const world = await fleetOf(3, { automated: false });
   assert.deepEqual(world.holds(), {});
-  world.hub.rollouts.release(lane, "ann");
+  await world.hub.rollouts.release(lane, "ann", never);
   await world.settle(10_000);
   assert.equal(Object.keys(world.holds()).length, 3);
   const before = world.holds();
   world.commit({ "apps/web/web.yaml": manifest("web", "two") });
   await world.settle(60_000);
   assert.deepEqual(world.holds(), before);
-  world.hub.rollouts.release(lane, "ann");
+  await world.hub.rollouts.release(lane, "ann", never);
   await world.settle(600);
   assert.deepEqual(moved(before, world.holds()), ["a argocd/web-a"]);
   await world.end();
@@ -202,5 +203,68 @@ test("a window acts at once, without a new generation", async () => {
   const after = world.agent("a").state;
   assert.equal(after?.targets[0]?.windows.length, 1);
   assert.equal(after?.targets[0]?.generation, before?.targets[0]?.generation);
+  await world.end();
+});
+
+test("a person's word outlives a hub that dies before it acted on it, and counts once", async () => {
+  const world = await fleetOf(3, { automated: false });
+  await world.hub.rollouts.release(lane, "ann", never);
+  await world.restart();
+  await world.reconnect();
+  await world.settle(60_000);
+  assert.equal(Object.keys(world.holds()).length, 3);
+  assert.equal(status(world)?.run?.plan.actor, "ann");
+  assert.deepEqual(await world.store.state.list("released.", never), []);
+  // As if the hub had died between the run's begin and the end of the word.
+  const { plan } = status(world)?.run ?? assert.fail("no run");
+  const word = { lane, release: plan.release, by: "ann", at: plan.plannedAt };
+  await world.store.state.put(stateKey("released", lane), new TextEncoder().encode(JSON.stringify(word)), never);
+  const before = status(world)?.past.length;
+  await world.restart();
+  await world.reconnect();
+  await world.settle(60_000);
+  assert.equal(status(world)?.past.length, before);
+  await world.end();
+});
+
+test("a record that cannot be read stops its own lane alone, until a person lets that go", async () => {
+  const other = { "documents/api.yaml": setDocument("api"), "apps/api/api.yaml": manifest("api", "one") };
+  const world = await fleetOf(3, {}, other);
+  world.agent("a").fares(() => "silent");
+  world.commit({ "apps/web/web.yaml": manifest("web", "two") });
+  await world.settle(600);
+  const run = status(world)?.run?.plan.run ?? assert.fail("no run");
+  const record = await world.store.records.append(run, new TextEncoder().encode("no record"), never);
+  const head = await world.store.state.get(stateKey("head", run), never);
+  const text = new TextDecoder().decode(head?.value).replace(/"last":"\d+"/, `"last":"${record}"`);
+  await world.store.state.put(stateKey("head", run), new TextEncoder().encode(text), never);
+  const held = world.holds();
+  await world.restart();
+  await world.reconnect();
+  world.agent("a").fares(() => "healthy");
+  world.commit({ "apps/api/api.yaml": manifest("api", "two"), "apps/web/web.yaml": manifest("web", "three") });
+  await world.settle(60_000);
+  assert.deepEqual(
+    new Set(moved(held, world.holds()).map((place) => place.split("/")[1]?.slice(0, 3))),
+    new Set(["api"]),
+  );
+  assert.equal(status(world)?.reason?.rule, "record-unreadable");
+  assert.ok(world.log.some((line) => line.includes(run)));
+  await world.hub.rollouts.release(lane, "ann", never);
+  await world.settle(60_000);
+  assert.equal(status(world)?.run?.status.phase, "Succeeded");
+  assert.equal(status(world)?.reason, null);
+  assert.equal(await world.store.state.get(stateKey("head", run), never), undefined);
+  await world.end();
+});
+
+test("heads of runs that no lane shows any more are collected", async () => {
+  const world = await fleetOf(1);
+  for (let round = 0; round < 14; round++) {
+    world.commit({ "apps/web/web.yaml": manifest("web", `round ${round}`) });
+    await world.settle(10_000);
+  }
+  assert.equal(status(world)?.past.length, 10);
+  assert.equal((await world.store.state.list("head.", never)).length, 11);
   await world.end();
 });

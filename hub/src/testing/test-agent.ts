@@ -96,6 +96,7 @@ export class TestAgent {
       bootId: `${this.cluster}-${this.#boots}`,
       highWater: this.highWater,
       sealingPublicKey: new Uint8Array(32).fill(7),
+      natsPublicKey: `U${this.cluster.toUpperCase().padEnd(55, "A")}`,
       ...(this.held === undefined ? {} : { held: this.held }),
       facts: { kubernetesVersion: "v1.35.0", apiVersions: ["v1"], nodes: 1, platform: "linux/amd64" },
     });

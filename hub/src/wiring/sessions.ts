@@ -14,6 +14,8 @@ export function makeSessions(at: Wiring): Sessions {
     version,
     leadership: () => ({ leading: at.isLeading(), endpoint: "" }),
     greet: (cluster, hello, signal) => greet(at, cluster, hello, signal),
+    listWanted: (cluster, { held }, signal) => at.rooms.distribution.listMissing(cluster, held, signal),
+    listBrought: (list, signal) => at.rooms.distribution.takeList(list, signal),
     report: (cluster, bootId, batch) => at.rooms.status.fold(cluster, bootId, batch),
     heartbeat: (cluster, { revision, trust }, signal) => {
       at.rooms.status.heard(cluster, revision);
@@ -64,14 +66,15 @@ async function greet(at: Wiring, cluster: ClusterId, hello: Hello, signal: Abort
 async function remember(
   at: Wiring,
   cluster: ClusterId,
-  { incarnation, sealingPublicKey, held }: Hello,
+  { incarnation, sealingPublicKey, natsPublicKey, held }: Hello,
   signal: AbortSignal,
 ): Promise<void> {
   const record = at.rooms.clusters.record(cluster);
   if (record?.enrolment !== undefined || sealingPublicKey.length !== 32) return;
   await at.rooms.clusters.remember(cluster, at.rooms.distribution.labelsIn(held), signal);
   const sealingKey = [...sealingPublicKey].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  const keys = { tlsKey: at.tlsKeyOf(cluster) ?? "", natsKey: "", sealingKey };
+  const natsKey = ownNatsKey(at, cluster, natsPublicKey);
+  const keys = { tlsKey: at.tlsKeyOf(cluster) ?? "", natsKey, sealingKey };
   const now = at.ports.clock.now();
   await at.rooms.clusters.enrolled(
     {
@@ -84,6 +87,13 @@ async function remember(
     },
     signal,
   );
+}
+
+/** The NATS key that a cluster says it uses, so that a revocation cuts it; empty for what is no key, or another's. */
+function ownNatsKey(at: Wiring, cluster: ClusterId, said: string): string {
+  if (!/^U[A-Z2-7]{55}$/.test(said)) return "";
+  const others = at.rooms.clusters.records().filter(({ id }) => id !== cluster);
+  return others.some(({ enrolment }) => enrolment?.keys.natsKey === said) ? "" : said;
 }
 
 /** A write that fails is no harm: the next hello says it again. */

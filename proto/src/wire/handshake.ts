@@ -5,7 +5,8 @@ export const protocol = { current: 1, oldest: 1 } as const;
 
 /**
  * Features that a desired state may require. A new field that an older agent must not ignore comes with a new feature,
- * named in `DesiredState.required_features` whenever that field is used.
+ * named in `DesiredState.required_features` whenever that field is used. `held-list` tells a hub that the agent brings the
+ * target list of the state that it holds, when it is asked.
  */
 export const features = [
   "bundles",
@@ -15,6 +16,7 @@ export const features = [
   "local-rollback",
   "operations",
   "keep-options",
+  "held-list",
 ] as const;
 export type Feature = (typeof features)[number];
 

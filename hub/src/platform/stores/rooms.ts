@@ -11,6 +11,7 @@ import type { IdentityStore } from "../../identity/port.ts";
 import type { RenderMemory } from "../../releases/port.ts";
 import type { Pin } from "../../rollout/model.ts";
 import type { RolloutStore } from "../../rollout/port.ts";
+import type { Released } from "../../rollout/released.ts";
 import type { StatusStore } from "../../status/port.ts";
 import { stateKey, statePrefix } from "../../store/keys.ts";
 import type { FleetNotes, RecordLog, StateStore } from "../../store/port.ts";
@@ -104,6 +105,13 @@ function rolloutStore(store: StateStore, records: RecordLog): RolloutStore {
       const entries = await records.read(run, signal);
       return entries.filter(({ sequence }) => sequence <= last).map(({ value }) => value);
     },
+    dropHead: (run, signal) => store.delete(stateKey("head", run), signal),
+    released: async (signal) =>
+      (await store.list(statePrefix("released"), signal)).map(({ value }) => fromJson<Released>(value)),
+    async saveReleased(released, signal) {
+      await store.put(stateKey("released", released.lane), toJson(released), signal);
+    },
+    deleteReleased: (lane, signal) => store.delete(stateKey("released", lane), signal),
     pins: async (signal) => (await store.list(statePrefix("pin"), signal)).map(({ value }) => fromJson<Pin>(value)),
     async savePin(pin, signal) {
       await store.put(stateKey("pin", pin.lane), toJson(pin), signal);
