@@ -149,3 +149,38 @@ test("what protects is refused, what is harmless is only told", () => {
     "spec.info is kept but has no effect yet",
   ]);
 });
+
+test("what of a set has no effect is told with its line", () => {
+  const set = (spec: string) => `apiVersion: argoproj.io/v1alpha1
+kind: ApplicationSet
+metadata: {name: web}
+spec:
+${spec}
+  generators: []
+  template: {metadata: {name: x}, spec: {project: default, destination: {name: a}}}
+`;
+  const told = (spec: string) => parse(set(spec)).warnings.map(({ message, where }) => `${where.line} ${message}`);
+  const [kept, ignored, order, sync] = told(`  preservedFields: {annotations: [a]}
+  ignoreApplicationDifferences: [{jsonPointers: [/spec/source/targetRevision]}]
+  strategy: {type: RollingSync, deletionOrder: Reverse}
+  syncPolicy: {applicationsSync: never}`);
+  assert.match(kept ?? "", /^5 spec\.preservedFields has no effect/);
+  assert.match(ignored ?? "", /^6 spec\.ignoreApplicationDifferences has no effect/);
+  assert.match(order ?? "", /^7 spec\.strategy\.deletionOrder has no effect yet/);
+  assert.match(sync ?? "", /^8 .*"never" counts as create-only/);
+  assert.deepEqual(told("  preservedFields: {annotations: []}\n  syncPolicy: {applicationsSync: create-only}"), []);
+});
+
+test("a ConfigMap is taken where a generator reads it", () => {
+  const configMap = (data: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: p}\ndata: ${data}\n`;
+  for (const data of ["{baseUrl: x}", "{matchKey: x}", '{ca.crt: "-----BEGIN CERTIFICATE-----"}'])
+    assert.deepEqual(
+      parse(configMap(data)).documents.map(({ kind, metadata }) => [kind, metadata.namespace]),
+      [["ConfigMap", "argocd"]],
+    );
+  assert.deepEqual(
+    parse(configMap("{a: b}")).faults.map(({ code }) => code),
+    ["unknown-kind"],
+  );
+  assert.match(parse(configMap("{baseUrl: 3}")).faults[0]?.message ?? "", /data\.baseUrl must be text/);
+});

@@ -3,6 +3,7 @@ import { readYamlParts, type YamlDocument, type YamlPlace } from "../yaml/read.t
 import { type FieldPath, pathText, ShapeError } from "./decode.ts";
 import { checkHealthRules, healthAnnotation } from "./health-rules.ts";
 import type {
+  ApplicationSetSpec,
   ApplicationSpec,
   AppProjectSpec,
   Document,
@@ -13,7 +14,7 @@ import type {
   Origin,
   UnknownField,
 } from "./model.ts";
-import { applicationFindings, projectFindings } from "./unsupported.ts";
+import { applicationFindings, projectFindings, setFindings } from "./unsupported.ts";
 import { asCluster, asFreezeWindow, asRolloutStrategy, decodeDocument } from "./views.ts";
 
 /** Something odd that stops nothing. */
@@ -210,6 +211,10 @@ function warnUnsupported(
     }
   }
   if (kind !== "Application" && kind !== "ApplicationSet") return;
+  if (kind === "ApplicationSet") {
+    for (const { path, text } of setFindings(spec as unknown as ApplicationSetSpec))
+      place.warn(warnings, ["spec", ...path], text);
+  }
   const base: FieldPath = kind === "Application" ? ["spec"] : ["spec", "template", "spec"];
   const template = kind === "Application" ? spec : (spec["template"] as JsonObject)["spec"];
   for (const finding of applicationFindings(template as unknown as ApplicationSpec)) {

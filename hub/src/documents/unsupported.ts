@@ -1,6 +1,6 @@
 import { jqProblem } from "@capstan/proto";
 import type { FieldPath } from "./decode.ts";
-import type { ApplicationSource, ApplicationSpec, AppProjectSpec } from "./model.ts";
+import type { ApplicationSetSpec, ApplicationSource, ApplicationSpec, AppProjectSpec } from "./model.ts";
 
 /** A field that is kept but not acted on yet. */
 export interface Finding {
@@ -114,6 +114,32 @@ function sourceFindings(source: ApplicationSource, path: FieldPath): readonly Fi
   }
   if (Object.keys(source.directory?.jsonnet ?? {}).length > 0) {
     findings.push(refused([...path, "directory", "jsonnet"], `spec.${name}.directory.jsonnet is not supported yet`));
+  }
+  return findings;
+}
+
+const applicationsSyncWords = ["", "sync", "create-only", "create-update", "create-delete"];
+
+/** What of a set has no effect here, or is no word of Argo CD's. */
+export function setFindings(spec: ApplicationSetSpec): readonly Finding[] {
+  const findings: Finding[] = [];
+  const nobodyElse = "has no effect: nobody but the set writes its Applications here";
+  if (Object.values(spec.preservedFields ?? {}).some((keys) => keys.length > 0)) {
+    findings.push({ path: ["preservedFields"], verdict: "warned", text: `spec.preservedFields ${nobodyElse}` });
+  }
+  if ((spec.ignoreApplicationDifferences?.length ?? 0) > 0) {
+    const text = `spec.ignoreApplicationDifferences ${nobodyElse}`;
+    findings.push({ path: ["ignoreApplicationDifferences"], verdict: "warned", text });
+  }
+  if (spec.strategy?.["deletionOrder"] === "Reverse") {
+    const text = "spec.strategy.deletionOrder has no effect yet: targets that leave do so together, in the last stage";
+    findings.push({ path: ["strategy", "deletionOrder"], verdict: "warned", text });
+  }
+  const sync = spec.syncPolicy?.applicationsSync ?? "";
+  if (!applicationsSyncWords.includes(sync)) {
+    const words = applicationsSyncWords.slice(1).join(", ");
+    const text = `spec.syncPolicy.applicationsSync is one of ${words}; ${JSON.stringify(sync)} counts as create-only`;
+    findings.push({ path: ["syncPolicy", "applicationsSync"], verdict: "warned", text });
   }
   return findings;
 }

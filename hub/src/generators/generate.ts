@@ -89,7 +89,7 @@ function resultOf(context: GenerateContext, generated: readonly GeneratedApplica
   const complete = context.complete && !rejected.some(({ rejection }) => rejection === "no-name");
   const stops =
     context.input.compat === "strict" && context.faults.some(({ fault }) => fault.code !== "unknown-generator");
-  const changes = context.memory?.end(generated, context.needs.size === 0);
+  const changes = context.memory?.end(generated, context.needs.size + context.listingNeeds.size === 0);
   return {
     ...(changes === undefined ? {} : { changes }),
     applications: stops ? [] : accepted,
