@@ -15,6 +15,8 @@ export interface BenchContext {
   readonly tools: Tools;
   /** Aborted when the person interrupts. */
   readonly signal: AbortSignal;
+  /** A shorter run was asked for: figures, but over less time than a bar is meant for. */
+  readonly quick: boolean;
   /** Progress for people, on stderr. */
   say(text: string): void;
 }

@@ -15,27 +15,37 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   helm: () => import("./helm.ts"),
   "push-to-applied": () => import("./push-to-applied.ts"),
   "agent-rss": () => import("./agent-rss.ts"),
+  "apply-1000": () => import("./apply-1000.ts"),
+  "reapply-1000": () => import("./reapply-1000.ts"),
+  idle: () => import("./idle.ts"),
+  drift: () => import("./drift.ts"),
+  noise: () => import("./noise.ts"),
 };
 const exitCodes = { met: 0, notMet: 1, failed: 2, usage: 64 } as const;
 
-/** `npm run bench` lists; `npm run bench -- NAME [--json]` runs one. Exit code 1 when a bar is not met. */
+/** `npm run bench` lists; `npm run bench -- NAME [--json] [--quick]` runs one. Exit code 1 when a bar is not met. */
 async function main(args: readonly string[]): Promise<number> {
   const flags = args.filter((arg) => arg.startsWith("-"));
   const [name, ...rest] = args.filter((arg) => !arg.startsWith("-"));
-  const unknown = flags.find((flag) => flag !== "--json") ?? rest[0];
-  if (unknown !== undefined) return usage(`expected NAME [--json], found ${unknown}`);
+  const unknown = flags.find((flag) => !["--json", "--quick"].includes(flag)) ?? rest[0];
+  if (unknown !== undefined) return usage(`expected NAME [--json] [--quick], found ${unknown}`);
   if (name === undefined) return list();
   const load = benches[name];
   if (load === undefined) return usage(`there is no bench ${name}; there are ${Object.keys(benches).join(", ")}`);
-  return runOne(name, (await load()).bench, flags.includes("--json"));
+  return runOne(name, (await load()).bench, { json: flags.includes("--json"), quick: flags.includes("--quick") });
 }
 
-async function runOne(name: string, bench: Bench, json: boolean): Promise<number> {
+interface Asked {
+  readonly json: boolean;
+  readonly quick: boolean;
+}
+
+async function runOne(name: string, bench: Bench, { json, quick }: Asked): Promise<number> {
   const interrupted = new AbortController();
   process.once("SIGINT", () => interrupted.abort(new Error("interrupted")));
   const tools = await ensureTools();
   const say = (text: string) => process.stderr.write(`${text}\n`);
-  const bars = await bench.run({ tools, signal: interrupted.signal, say });
+  const bars = await bench.run({ tools, signal: interrupted.signal, quick, say });
   const missing = tools.missing.some((one) => one.name === "natsServer");
   const conditions = await conditionsHere(missing ? undefined : tools.natsServer);
   process.stdout.write(`${table(name, bars, conditions)}\n`);

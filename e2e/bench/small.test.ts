@@ -18,10 +18,16 @@ const small: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   generate: { SCALE: "0.02" },
   helm: { CLUSTERS: "10" },
   "push-to-applied": { ROUNDS: "2" },
+  "apply-1000": { TARGETS: "5" },
+  "reapply-1000": { TARGETS: "5" },
+  idle: { TARGETS: "5", SECONDS: "2" },
+  drift: { TARGETS: "5", ROUNDS: "2" },
+  noise: { TARGETS: "5", SECONDS: "2", OBJECTS: "50" },
 };
+const onRealServers = new Set(["push-to-applied", "apply-1000", "reapply-1000", "idle", "drift", "noise"]);
 
 for (const [name, knobs] of Object.entries(small)) {
-  const needs = name === "push-to-applied" ? realCluster : (["natsServer"] as const);
+  const needs = onRealServers.has(name) ? realCluster : (["natsServer"] as const);
   test(`bench ${name} gives its figures`, { skip: skipReason(tools, needs), timeout: generous(180_000) }, async () => {
     await using home = await TempDir.make("bench");
     const result = await run({

@@ -15,12 +15,14 @@ const aggregated = ["v2", "v2beta1"]
   .concat("application/json")
   .join(",");
 
-/** No more than one refresh in this time for kinds that turn out unknown. */
-const refreshGapMs = 2000;
+/** So long a "no" about one kind holds, and so old may the look be that says it first. */
+const deniedMs = 2000;
+const freshMs = 200;
 
 /**
  * What kinds the server serves: two requests (aggregated discovery), or one a group version from servers older than 1.27.
- * A kind that is not known makes it look again, but not more often than every two seconds.
+ * That a kind is not served is never read from an old look: objects of it would be taken for gone. It is asked again, once
+ * in two seconds for each kind and five times a second for all.
  */
 export class Kinds {
   readonly #client: KubeClient;
@@ -31,7 +33,12 @@ export class Kinds {
   /** A look is shared by several callers, so that no single one may cancel it; the client's timeouts end it. */
   readonly #always = new AbortController().signal;
   #loading: Promise<void> | undefined;
-  #loadedAt = Number.NEGATIVE_INFINITY;
+  /** When the last look began. */
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  /** Kinds (`group/Kind`, `group/version/Kind`) that were not served, and since when that is known. */
+  readonly #denied = new Map<string, number>();
+  /** Kinds whose known place answered that it is none, and when. */
+  readonly #doubted = new Map<string, number>();
 
   constructor(client: KubeClient) {
     this.#client = client;
@@ -41,7 +48,7 @@ export class Kinds {
   async find(kind: KindRef, signal: AbortSignal): Promise<Resource | undefined> {
     const known = this.#byKind.get(exact(kind));
     if (known !== undefined) return known;
-    await this.#refreshIfOld(signal);
+    await this.#confirmAbsent(exact(kind), () => this.#byKind.has(exact(kind)), signal);
     return this.#byKind.get(exact(kind));
   }
 
@@ -52,7 +59,7 @@ export class Kinds {
   async findAny(kind: { readonly group: string; readonly kind: string }, signal: AbortSignal) {
     const known = this.#preferred.get(loose(kind));
     if (known !== undefined) return known;
-    await this.#refreshIfOld(signal);
+    await this.#confirmAbsent(loose(kind), () => this.#preferred.has(loose(kind)), signal);
     const found = this.#preferred.get(loose(kind));
     if (found !== undefined || !this.#silent.has(kind.group)) return found;
     throw new Fault("cluster-unreachable", {
@@ -65,6 +72,10 @@ export class Kinds {
   distrust(kind: KindRef): void {
     this.#byKind.delete(exact(kind));
     this.#preferred.delete(loose(kind));
+    for (const name of [exact(kind), loose(kind)]) {
+      this.#denied.delete(name);
+      this.#doubted.set(name, performance.now());
+    }
   }
 
   /** Asks the server again now; callers at the same time share one look. */
@@ -81,11 +92,19 @@ export class Kinds {
     return [...this.#byKind.values()];
   }
 
-  async #refreshIfOld(signal: AbortSignal): Promise<void> {
-    if (performance.now() - this.#loadedAt >= refreshGapMs) await this.refresh(signal);
+  async #confirmAbsent(name: string, known: () => boolean, signal: AbortSignal): Promise<void> {
+    const now = performance.now();
+    if (now - (this.#denied.get(name) ?? Number.NEGATIVE_INFINITY) < deniedMs) return;
+    const after = Math.max(this.#doubted.get(name) ?? Number.NEGATIVE_INFINITY, now - freshMs);
+    // A look that others wait for may have begun too early: then one more.
+    while (this.#lookedAt < after) await this.refresh(signal);
+    this.#doubted.delete(name);
+    if (known()) this.#denied.delete(name);
+    else this.#denied.set(name, performance.now());
   }
 
   async #load(signal: AbortSignal): Promise<void> {
+    const began = performance.now();
     const found: Resource[] = [];
     const silent = new Set<string>();
     for (const path of ["/api", "/apis"]) {
@@ -101,7 +120,8 @@ export class Kinds {
       // Servers list versions in order of preference.
       if (!this.#preferred.has(loose(resource))) this.#preferred.set(loose(resource), resource);
     }
-    this.#loadedAt = performance.now();
+    this.#lookedAt = began;
+    this.#denied.clear();
   }
 
   /** Servers older than 1.27: one request a group version. */
