@@ -8,7 +8,7 @@ import { IncrementalGenerator } from "./generators/incremental.ts";
 import { Hub } from "./hub.ts";
 import type { Term } from "./leader/model.ts";
 import { LeaseKeeper } from "./leader/reconciler.ts";
-import { apiClient } from "./platform/api/client.ts";
+import { HttpApiClient } from "./platform/api/client.ts";
 import { appSigner } from "./platform/api/github-app.ts";
 import { cliPorts } from "./platform/cli/ports.ts";
 import { type HubAuthority, loadAuthority } from "./platform/crypto/authority.ts";
@@ -33,7 +33,7 @@ import { roomStores } from "./platform/stores/rooms.ts";
 import { rootReader } from "./platform/stores/roots.ts";
 import { bundleVault } from "./platform/stores/vault.ts";
 import { type Services, servicesOf } from "./services.ts";
-import { rulesOf, scheduleOf } from "./sources/config.ts";
+import { rulesOf, scheduleOf, serversOf } from "./sources/config.ts";
 import { SourcesReconciler } from "./sources/reconciler.ts";
 import { readPush, type WebhookRequest } from "./sources/webhook.ts";
 import type { Fence } from "./store/port.ts";
@@ -129,7 +129,7 @@ function makeHub(world: World): { readonly hub: Hub; readonly keeper: LeaseKeepe
     config,
     sources,
     roots: rootReader(sources),
-    servers: { client: apiClient, secrets: world.secrets, signer: appSigner },
+    servers: { client: apiClient(config), secrets: world.secrets, signer: appSigner },
     generate: (input) => generator.generate(input),
     renderer,
     crypto: desiredCrypto(signer, sealing),
@@ -161,6 +161,10 @@ function makeHub(world: World): { readonly hub: Hub; readonly keeper: LeaseKeepe
     onFault,
   });
   return { hub, keeper };
+}
+
+function apiClient({ sources }: HubConfig): HttpApiClient {
+  return new HttpApiClient({ environment: process.env, servers: serversOf(sources) });
 }
 
 /** Opens the two ports. Throws `port-in-use`. */

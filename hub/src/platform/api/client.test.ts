@@ -8,9 +8,10 @@ import { defaultIdentityTimes } from "../../identity/model.ts";
 import type { ApiRequest } from "../../listings/port.ts";
 import { loadAuthority } from "../crypto/authority.ts";
 import { isInnerAddress } from "./addresses.ts";
-import { apiClient } from "./client.ts";
+import { HttpApiClient } from "./client.ts";
 import { ApiServer } from "./testing.ts";
 
+const apiClient = new HttpApiClient({ environment: {}, servers: [] });
 const never = new AbortController().signal;
 
 function request(url: string, more: Partial<ApiRequest> = {}): ApiRequest {
@@ -92,6 +93,21 @@ describe("the client of APIs", () => {
   });
 });
 
+it("goes through the proxy of the environment, or of the server's own rule, but for what needs none", async () => {
+  await using proxy = await ApiServer.start(({ path }) => ({ json: path }));
+  const url = "http://api.invalid/x";
+  const env = { http_proxy: proxy.url };
+  const rule = { prefix: "http://api.invalid", proxy: proxy.url };
+  for (const options of [
+    { environment: env, servers: [] },
+    { environment: {}, servers: [rule] },
+  ]) {
+    assert.equal((await new HttpApiClient(options).send(request(url), never)).body, '"/x"');
+  }
+  const none = new HttpApiClient({ environment: { ...env, no_proxy: "api.invalid" }, servers: [] });
+  assert.equal((await faultOf(none.send(request(url), never))).code, "api-unreachable");
+});
+
 describe("trust in a server", () => {
   const folder = mkdtempSync(join(tmpdir(), "capstan-api-"));
   after(() => rmSync(folder, { recursive: true }));
@@ -103,6 +119,9 @@ describe("trust in a server", () => {
     const fault = await faultOf(apiClient.send(request(server.url), never));
     assert.equal(fault.code, "api-unreachable");
     assert.match(fault.message, /certificate/);
+    const rule = { prefix: server.url, ca: files.caFile };
+    const byRule = new HttpApiClient({ environment: {}, servers: [rule] });
+    assert.equal((await byRule.send(request(server.url), never)).body, '"well"');
     for (const trust of [{ insecure: true }, { insecure: false, ca: readFileSync(files.caFile, "utf8") }]) {
       assert.equal((await apiClient.send(request(server.url, { trust }), never)).body, '"well"');
     }

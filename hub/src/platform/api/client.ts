@@ -1,10 +1,13 @@
 import { lookup as resolveName } from "node:dns";
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
-import { request as httpsRequest } from "node:https";
+import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import { rootCertificates } from "node:tls";
 import { Fault } from "@capstan/proto";
 import type { ApiClient, ApiReply, ApiRequest } from "../../listings/port.ts";
+import { parseRepository } from "../../sources/repository.ts";
+import { type ServerRule, serverFor } from "../../sources/servers.ts";
+import { readFileIfThere } from "../disk/files.ts";
 import { isInnerAddress } from "./addresses.ts";
 
 /** Longest body in bytes; what is longer is cut off while it comes. */
@@ -12,20 +15,55 @@ const bodyLimit = 8 * 1024 * 1024;
 const maxRedirects = 5;
 const redirects = new Set([301, 302, 303, 307, 308]);
 
+/** How servers are reached. */
+export interface ReachOptions {
+  /** For `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Certificates and proxies of single servers. */
+  readonly servers: readonly ServerRule[];
+}
+
+/** What the hub's config says of one server. */
+interface Reach {
+  readonly proxies: Readonly<Record<string, string | undefined>>;
+  readonly tls: { readonly ca?: string; readonly cert?: Uint8Array; readonly key?: Uint8Array };
+}
+
 /** HTTP to the servers that generators ask. Each request stands alone: no cookies, no state. */
-export const apiClient: ApiClient = {
-  async send(request, signal) {
+export class HttpApiClient implements ApiClient {
+  readonly #options: ReachOptions;
+
+  constructor(options: ReachOptions) {
+    this.#options = options;
+  }
+
+  async send(request: ApiRequest, signal: AbortSignal): Promise<ApiReply> {
     const first = urlOf(request.url);
+    const reach = await this.#reach(first);
     let url = first;
     for (let hops = 0; ; hops += 1) {
-      const reply = await once({ ...request, headers: headersFor(request, first, url) }, { url, first }, signal);
+      const reply = await once({ ...request, headers: headersFor(request, first, url) }, { url, first, reach }, signal);
       const location = reply.headers["location"];
       if (!redirects.has(reply.status) || location === undefined) return reply;
       if (hops >= maxRedirects) throw odd(first, "redirects without end");
       url = follow(request, { first, from: url, location });
     }
-  },
-};
+  }
+
+  async #reach({ href }: URL): Promise<Reach> {
+    const { environment, servers } = this.#options;
+    const rule = serverFor(servers, parseRepository(href));
+    const read = async (file: string | undefined) => (file === undefined ? undefined : await readFileIfThere(file));
+    const [ca, cert, key] = await Promise.all([read(rule.ca), read(rule.certificate), read(rule.key)]);
+    return {
+      proxies: rule.proxy === undefined ? environment : { HTTP_PROXY: rule.proxy, HTTPS_PROXY: rule.proxy },
+      tls: {
+        ...(ca === undefined ? {} : { ca: new TextDecoder().decode(ca) }),
+        ...(cert === undefined || key === undefined ? {} : { cert, key }),
+      },
+    };
+  }
+}
 
 function urlOf(text: string): URL {
   const url = URL.parse(text);
@@ -59,11 +97,14 @@ function headersFor(request: ApiRequest, first: URL, url: URL): ApiRequest["head
   );
 }
 
-function once(
-  request: ApiRequest,
-  at: { readonly url: URL; readonly first: URL },
-  signal: AbortSignal,
-): Promise<ApiReply> {
+/** Where a request goes, where it went at first, and how that server is reached. */
+interface Way {
+  readonly url: URL;
+  readonly first: URL;
+  readonly reach: Reach;
+}
+
+function once(request: ApiRequest, at: Way, signal: AbortSignal): Promise<ApiReply> {
   const { first } = at;
   return new Promise((resolve, reject) => {
     const timeout = AbortSignal.timeout(request.timeoutMs);
@@ -80,22 +121,26 @@ function once(
   });
 }
 
-function start(
-  { method, headers, trust }: ApiRequest,
-  { url, first }: { readonly url: URL; readonly first: URL },
-  signal: AbortSignal,
-): ClientRequest {
-  const strange = url.origin !== first.origin;
-  const options = {
-    method,
-    headers,
-    signal,
-    agent: false as const,
-    ...(strange ? { lookup: outerLookup(first) } : {}),
-  };
-  if (url.protocol === "http:") return httpRequest(url, options);
-  const ca = trust.ca === undefined ? {} : { ca: [...rootCertificates, trust.ca] };
-  return httpsRequest(url, { ...options, ...ca, rejectUnauthorized: strange || !trust.insecure });
+function start({ method, headers, trust }: ApiRequest, { url, first, reach }: Way, signal: AbortSignal): ClientRequest {
+  const plain = url.protocol === "http:";
+  if (url.origin !== first.origin) {
+    // Elsewhere it is reached straight, where addresses can be checked, and without what is meant for the first.
+    const options = { method, headers, signal, agent: false as const, lookup: outerLookup(first) };
+    return plain ? httpRequest(url, options) : httpsRequest(url, options);
+  }
+  const proxyEnv = proxiesOf(reach.proxies);
+  if (plain) return httpRequest(url, { method, headers, signal, agent: new HttpAgent({ proxyEnv }) });
+  const own = [reach.tls.ca, trust.ca].filter((pem) => pem !== undefined);
+  const ca = own.length === 0 ? {} : { ca: [...rootCertificates, ...own] };
+  const cert = reach.tls.cert === undefined ? {} : { cert: Buffer.from(reach.tls.cert) };
+  const key = reach.tls.key === undefined ? {} : { key: Buffer.from(reach.tls.key) };
+  const tls = { ...ca, ...cert, ...key, rejectUnauthorized: !trust.insecure };
+  return httpsRequest(url, { method, headers, signal, ...tls, agent: new HttpsAgent({ proxyEnv, ...tls }) });
+}
+
+function proxiesOf(environment: Reach["proxies"]): Record<string, string> {
+  const names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
+  return Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
 }
 
 /** Looks a name up and gives only addresses of the public internet: the check is made on what is connected to. */
