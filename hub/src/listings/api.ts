@@ -54,6 +54,7 @@ export class Api {
   /** More than one page was read: somebody may have been shifted out of sight between two of them. */
   paged = false;
   #seen: EtagCache = new Map();
+  #failed: unknown;
 
   constructor(options: ApiOptions) {
     this.#options = options;
@@ -118,7 +119,18 @@ export class Api {
     }
   }
 
+  /** What fails once is not asked on: the listing is none any more, and others of its questions may be under way. */
   async #answer(path: string, body?: string): Promise<ApiReply> {
+    if (this.#failed !== undefined) throw this.#failed;
+    try {
+      return await this.#patientAnswer(path, body);
+    } catch (thrown) {
+      this.#failed ??= thrown;
+      throw thrown;
+    }
+  }
+
+  async #patientAnswer(path: string, body?: string): Promise<ApiReply> {
     const url = this.#url(path);
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await this.#try(url, body);

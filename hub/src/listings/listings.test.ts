@@ -150,6 +150,25 @@ describe("listings", () => {
     await bench.end();
   });
 
+  it("stop asking about further repositories once the server has had enough", async () => {
+    const repositories = Array.from({ length: 60 }, (_, id) => ({
+      ...{ id, name: `r${id}`, owner: { login: "acme" }, default_branch: "main" },
+      ...{ ssh_url: "git@x", clone_url: "https://x" },
+    }));
+    const bench = new Bench(({ url }, count) => {
+      if (url.includes("/orgs/")) return { body: JSON.stringify(repositories) };
+      if (count > 20) return { status: 403, headers: { "retry-after": "60" } };
+      return { body: JSON.stringify({ name: "main", commit: { sha: "c0ffee" } }) };
+    });
+    const spec = { github: { organization: "acme" } };
+    const query: ListingQuery = { kind: "repositories", namespace: "argocd", everySeconds: 600, spec };
+    bench.listings.watch(query);
+    await bench.clock.advance(2000);
+    assert.equal(bench.listings.current(query)?.fault?.code, "rate-limited");
+    assert.ok(bench.sent.length < 40, `${bench.sent.length} requests`);
+    await bench.end();
+  });
+
   it("ask by ETag, page by page", async () => {
     const bench = new Bench(({ headers }) =>
       headers["if-none-match"] === '"one"' ? { status: 304 } : { ...pulls(7), headers: { etag: '"one"' } },

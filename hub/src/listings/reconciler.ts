@@ -43,7 +43,7 @@ interface Watched {
 /** Tries after a failure: at first up to 5 s, doubling to 5 min. */
 const backoff = { base: 5000, factor: 2, cap: 300_000 };
 /** One listing, with all its pages, may take so long, in ms. */
-const listingTimeout = 300_000;
+const listingTimeout = 900_000;
 /** Hints come in crowds (labels, commits, comments): gathered for so long, in ms. */
 const hintMs = 2000;
 

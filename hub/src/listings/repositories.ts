@@ -1,7 +1,7 @@
-import { Fault } from "@capstan/proto";
+import { Fault, parallel } from "@capstan/proto";
 import { RE2JS } from "re2js";
 import type { HostedBranch, HostedRepository } from "./model.ts";
-import type { CloneProtocol, RepositoryHost } from "./providers/provider.ts";
+import { atOnce, type CloneProtocol, type RepositoryHost } from "./providers/provider.ts";
 
 /** One of `scmProvider.filters`. */
 interface RepositoryFilter {
@@ -34,18 +34,15 @@ export async function listRepositories(host: RepositoryHost, spec: RepositorySpe
   const taken = all.filter(
     (each) => repositoryFilters.length === 0 || repositoryFilters.some((one) => compiled.get(one)?.repository(each)),
   );
-  const branches: HostedBranch[] = [];
-  for (const each of taken) branches.push(...(await host.branches(each)));
+  const branches = (await parallel(taken, atOnce, (each) => host.branches(each))).flat();
   if (branchFilters.length === 0) return branches;
-  const kept: HostedBranch[] = [];
-  for (const each of branches) {
+  const holds = await parallel(branches, atOnce, async (each) => {
     for (const filter of branchFilters) {
-      if (compiled.get(filter)?.branch(each) !== true || !(await pathsHold(host, each, filter))) continue;
-      kept.push(each);
-      break;
+      if (compiled.get(filter)?.branch(each) === true && (await pathsHold(host, each, filter))) return true;
     }
-  }
-  return kept;
+    return false;
+  });
+  return branches.filter((_, index) => holds[index]);
 }
 
 function protocolOf(text = ""): CloneProtocol {

@@ -1,7 +1,9 @@
+import { parallel } from "@capstan/proto";
 import { z } from "zod";
 import type { Api, Page } from "../api.ts";
 import type { HostedBranch, HostedRepository, SecretKeyRef } from "../model.ts";
 import {
+  atOnce,
   type CloneProtocol,
   hasLabels,
   type Provider,
@@ -99,21 +101,19 @@ class GiteaHost implements RepositoryHost {
   async repositories(protocol: CloneProtocol): Promise<readonly HostedRepository[]> {
     const { owner, excludeArchivedRepos = false } = this.#config;
     const all = await listed(this.#api, `/orgs/${part(owner)}/repos`, { schema: repository });
-    const made: HostedRepository[] = [];
-    for (const each of all) {
-      if (excludeArchivedRepos && each.archived) continue;
+    const taken = all.filter(({ archived }) => !(excludeArchivedRepos && archived));
+    return parallel(taken, atOnce, async (each) => {
       // The labels of its issues, as Argo CD takes them.
       const labels = await listed(this.#api, `${this.#path(each.name)}/labels`, { schema: label });
-      made.push({
+      return {
         organization: owner,
         repository: each.name,
         repositoryId: each.id,
         url: protocol === "ssh" ? each.ssh_url : each.html_url,
         defaultBranch: each.default_branch ?? "",
         labels: labels.map(({ name }) => name),
-      });
-    }
-    return made;
+      };
+    });
   }
 
   async branches(of: HostedRepository): Promise<readonly HostedBranch[]> {

@@ -2,6 +2,9 @@ import { Fault } from "@capstan/proto";
 import type { Api } from "../api.ts";
 import type { HostedBranch, HostedRepository, PullRequest, SecretKeyRef } from "../model.ts";
 
+/** Questions about single repositories under way at once: hosts limit how many they take of one user. */
+export const atOnce = 8;
+
 /** How a generator signs in; the names are those of the set. */
 export type SignIn =
   | { readonly kind: "none" }
