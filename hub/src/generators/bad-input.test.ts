@@ -91,6 +91,8 @@ function expectFault(result: GenerateResult, expected: Expected): void {
   assert.equal(set, "argocd/web");
   assert.equal(generator, expected.generator ?? "generators[0].list");
   assert.equal(fault.where.generator, generator);
+  assert.equal(fault.where.element, element === undefined ? undefined : JSON.stringify(element));
+  assert.match(result.conditions[0]?.message ?? "", /set argocd\/web, generator generators\[/);
   assert.deepEqual(element, expected.element);
   assert.deepEqual({ field, line, column }, { field: expected.field, line: expected.line, column: expected.column });
   assert.match(fault.message, expected.says);

@@ -106,6 +106,7 @@ export class GenerateContext {
   ): void {
     if (thrown instanceof StopGenerator) throw thrown;
     const step = thrown instanceof CallError ? "panic" : at.step;
+    const element = at.element === undefined ? undefined : elementOf(at.element);
     const fault = (
       thrown instanceof CallError
         ? new Fault("bad-input", { message: `${thrown.message}.` })
@@ -113,13 +114,22 @@ export class GenerateContext {
     ).at({
       set: `${this.input.set.metadata.namespace}/${this.input.set.metadata.name}`,
       generator: at.generator,
+      ...(element === undefined ? {} : { element: elementText(element) }),
     });
     this.complete = false;
-    const element = at.element === undefined ? undefined : elementOf(at.element);
     this.faults.push({ fault, generator: at.generator, step, ...(element === undefined ? {} : { element }) });
     if (this.input.compat === "strict" && step !== "render" && fault.code !== "unknown-generator")
       throw new StopGenerator();
   }
+}
+
+/** Longest element in a fault, in characters. */
+const longestElement = 200;
+
+/** An element as faults show it. */
+export function elementText(element: JsonObject): string {
+  const text = JSON.stringify(element, (_, value: unknown) => (typeof value === "bigint" ? Number(value) : value));
+  return text.length <= longestElement ? text : `${text.slice(0, longestElement)}…`;
 }
 
 function elementOf(element: Params | Json): JsonObject {

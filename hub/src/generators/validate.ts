@@ -1,6 +1,7 @@
 import { Fault } from "@capstan/proto";
 import type { Application, Destination } from "../documents/model.ts";
 import { localName, localServer } from "./clusters.ts";
+import { elementText } from "./context.ts";
 import type { ClusterParams, GeneratedApplication, GenerateInput, RejectedApplication, Rejection } from "./model.ts";
 
 interface Verdict {
@@ -52,6 +53,7 @@ function faultOf(input: GenerateInput, one: GeneratedApplication, verdict: Verdi
     where: {
       set: `${namespace}/${input.set.metadata.name}`,
       generator: one.trace.generator,
+      element: elementText(one.trace.element),
       target: `${namespace}/${name}`,
     },
     next: verdict.next,

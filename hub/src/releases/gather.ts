@@ -160,12 +160,6 @@ function rejectedFault({ fault, trace }: RejectedApplication): ElementFault {
   return { fault, generator: trace.generator, element: trace.element, step: "validation" };
 }
 
-/** A generator's fault, naming generator and element. */
-export function elementFault({ fault, generator, element }: ElementFault): Fault {
-  const shown = element === undefined ? "" : ` ${JSON.stringify(element, bigints).slice(0, 200)}`;
-  return fault.at({ generator: `${generator}${shown}` });
-}
-
 function unfetched(repository: string, revision: string): Fault {
   return new Fault("repository-unreachable", {
     message: `${repository} was not fetched yet.`,

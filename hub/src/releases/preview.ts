@@ -13,15 +13,7 @@ import type { Target } from "../targets/model.ts";
 import { Asked, type Asking, type ReadConfigMap } from "./asked.ts";
 import { type Sorted, sortCandidates } from "./candidates.ts";
 import { type ContentDefaults, targetContent } from "./content.ts";
-import {
-  elementFault,
-  type Gathered,
-  type GatherWorld,
-  gatherApplication,
-  gatherSet,
-  renderRequest,
-  sourceless,
-} from "./gather.ts";
+import { type Gathered, type GatherWorld, gatherApplication, gatherSet, renderRequest, sourceless } from "./gather.ts";
 import type { OwnerState } from "./model.ts";
 import type { Generate, ListingView, Renderer, RenderMemory, SourceView } from "./port.ts";
 import type { Trees } from "./trees.ts";
@@ -132,7 +124,7 @@ export async function preview(request: PreviewRequest, world: PreviewWorld, sign
       kind: gathered.kind,
       summary: gathered.summary,
       conditions: gathered.result.conditions,
-      faults: gathered.result.faults.map(elementFault),
+      faults: gathered.result.faults.map(({ fault }) => fault),
       targetFaults: faults,
       targets,
       complete: gathered.result.complete && sorted.refused.length === 0 && gathered.result.heldNames.length === 0,

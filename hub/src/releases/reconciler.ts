@@ -23,7 +23,7 @@ import { Bundles } from "./bundles.ts";
 import { type Sorted, sortCandidates } from "./candidates.ts";
 import { causeOf } from "./cause.ts";
 import { type ContentDefaults, targetContent } from "./content.ts";
-import { elementFault, type Gathered, gatherApplication, gatherSet, renderRequest, sourceless } from "./gather.ts";
+import { type Gathered, gatherApplication, gatherSet, renderRequest, sourceless } from "./gather.ts";
 import { type Filled, groupLanes } from "./group.ts";
 import type { OwnerState } from "./model.ts";
 import { Names } from "./names.ts";
@@ -329,7 +329,7 @@ export class ReleasesReconciler {
       kind: pass.kind,
       conditions: pass.result.conditions,
       summary: pass.summary,
-      faults: pass.result.faults.map(elementFault),
+      faults: pass.result.faults.map(({ fault }) => fault),
       targetFaults: run.faults,
       targets: new Map(sorted.targets.map((target) => [target.key, target] as const)),
       lanes: groupLanes({

@@ -9,6 +9,8 @@ export interface Where {
   readonly revision?: string;
   readonly set?: string;
   readonly generator?: string;
+  /** Parameters of one element of a generator, as JSON, bounded. */
+  readonly element?: string;
   readonly target?: string;
   readonly cluster?: string;
   readonly object?: string;
