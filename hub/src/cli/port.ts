@@ -54,6 +54,8 @@ export interface Files {
   readInput(prompt?: string): Promise<string>;
   /** A file, every `.yaml`, `.yml` and `.json` below a folder (in order of path), or `-` for standard input. */
   documents(path: string): Promise<readonly { readonly name: string; readonly content: string }[]>;
+  /** Paths of all files below a folder, relative to it, without Git's own. */
+  list(folder: string): Promise<readonly string[]>;
   /** Replaces the file as a whole, readable by its owner alone. */
   writePrivate(path: string, text: string): Promise<void>;
   /** Undefined where there is none. */

@@ -13,6 +13,7 @@ const nounAliases: Readonly<Record<string, readonly string[]>> = {
   token: ["tokens"],
   context: ["contexts", "ctx"],
   root: ["roots"],
+  appset: ["appsets", "set", "sets"],
   repo: ["repos", "repository", "repositories"],
   deletion: ["deletions"],
 };
@@ -24,6 +25,7 @@ const nounHelp: Readonly<Record<string, string>> = {
   rollout: "rollouts: watch, pause, roll back",
   token: "tokens of people and programs",
   context: "hubs that you have signed in to",
+  appset: "ApplicationSets: what they make, and their traps",
   root: "Git paths that the hub follows",
   repo: "repositories in use",
   deletion: "removals that a guard holds",

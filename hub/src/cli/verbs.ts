@@ -1,5 +1,6 @@
 import { contextVerbs } from "./access.ts";
 import { actingVerbs } from "./acting.ts";
+import { appsetVerbs } from "./appset.ts";
 import { clusterVerbs } from "./clusters.ts";
 import { documentVerbs } from "./documents.ts";
 import { explainVerbs } from "./explain.ts";
@@ -24,6 +25,7 @@ export const verbs: readonly Verb[] = [
   ...liveVerbs,
   ...healthVerbs,
   ...documentVerbs,
+  ...appsetVerbs,
   ...actingVerbs,
   ...rolloutVerbs,
   ...joiningVerbs,

@@ -42,6 +42,8 @@ export function fakePorts(hub: FakeHub, given: FakeGiven = {}): FakeRun {
       read: (path) => (path === "-" ? Promise.resolve(given.input ?? "") : read(path)),
       readInput: async () => given.input ?? "",
       documents: async (path) => [{ name: path, content: path === "-" ? (given.input ?? "") : await read(path) }],
+      list: async (folder) =>
+        [...files.keys()].filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1)),
       writePrivate: async (path, text) => void files.set(path, text),
       readIfThere: async (path) => files.get(path),
     },

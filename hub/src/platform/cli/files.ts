@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { Fault } from "@capstan/proto";
@@ -14,6 +14,16 @@ export const diskFiles: Files = {
     if (path === "-") return [{ name: "standard input", content: await readStdin() }];
     const names = await documentNames(path);
     return Promise.all(names.map(async (name) => ({ name, content: await readText(name) })));
+  },
+  list: async (folder) => {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
+      throw unreadable(folder, cause);
+    });
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+      .filter((path) => !/(?:^|\/)\.git(?:\/|$)/.test(path))
+      .sort();
   },
   writePrivate: (path, text) => writeFileAtomic(path, text),
   readIfThere: async (path) => {
