@@ -102,7 +102,7 @@ describe("appset generate", () => {
     assert.deepEqual(out.trim().split("\n"), ["application/eu-1-x", "application/us-1-x"]);
     assert.match(
       err,
-      /generators\[0\]\.matrix: map has no entry for key "owner" .*\n.*\n {2}element: .* \(and 1 more\)\n$/,
+      /generators\[0\]\.matrix.*: map has no entry for key "owner" .*\n.*\n {2}element: .* \(and 1 more\)\n$/,
     );
     const none = await run("appset generate -f set.yaml --clusters clusters.yaml", world);
     assert.match(none.err, /no folder stands for this repository.*\n {2}Say --repo FOLDER/);
