@@ -14,6 +14,8 @@ export interface AgentInit {
   readonly token?: string;
   readonly command?: Command;
   readonly args?: readonly string[];
+  /** Variables besides those of every product. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** An agent process. It keeps its state in its cluster, so that a new process goes on where the old one was. */
@@ -64,7 +66,7 @@ export class AgentProcess implements AsyncDisposable {
       name: `agent ${cluster}`,
       binary: this.#command.binary,
       args: [...this.#command.args, "run", ...flags],
-      env: productEnv(this.#dir.path),
+      env: { ...productEnv(this.#dir.path), ...this.#init.env },
       cwd: this.#dir.path,
       logFile: this.#dir.at("agent.log"),
     });
@@ -74,6 +76,11 @@ export class AgentProcess implements AsyncDisposable {
   async giveToken(token: string): Promise<void> {
     this.#init = { ...this.#init, token };
     await writeFile(this.#dir.at("token"), token, { mode: 0o600 });
+  }
+
+  /** Changes its variables; they count from the next start. */
+  setEnv(env: Readonly<Record<string, string>>): void {
+    this.#init = { ...this.#init, env };
   }
 
   async kill(): Promise<void> {

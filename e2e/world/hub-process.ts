@@ -41,6 +41,7 @@ export class HubProcess implements AsyncDisposable {
   #child: Child | undefined;
   #client: HubClient | undefined;
   #copies = 0;
+  #env: Readonly<Record<string, string>> = {};
 
   private constructor(init: HubInit, dir: TempDir, wires: Pick<HubProcess, "ports" | "links">) {
     this.#init = init;
@@ -92,6 +93,11 @@ export class HubProcess implements AsyncDisposable {
     this.#config = merged(this.#config, part);
   }
 
+  /** Changes the variables of the hub and its NATS; they count from the next restart. */
+  setEnv(env: Readonly<Record<string, string>>): void {
+    this.#env = env;
+  }
+
   /** Starts it if it does not run, and waits until it says that it is ready. */
   async restart(): Promise<void> {
     if (this.#child?.running === true) return;
@@ -104,7 +110,7 @@ export class HubProcess implements AsyncDisposable {
       name: this.#init.id ?? "hub",
       binary: this.#command.binary,
       args: [...this.#command.args, "hub", "serve", "--config", file],
-      env: productEnv(this.#dir.path),
+      env: { ...productEnv(this.#dir.path), ...this.#env },
       cwd: this.#dir.path,
       logFile: this.#dir.at("hub.log"),
     });

@@ -180,7 +180,8 @@ export class IdentityDesk {
     if (certificate === undefined) {
       throw new Fault("not-signed-in", {
         message: "expected a client certificate, found none that is valid.",
-        next: "An agent enrols first, and renews an expired certificate.",
+        // TLS says no more than that: one that is not yet valid looks the same.
+        next: "An agent enrols first, and renews an expired certificate; where it has done so, set the clocks of hub and cluster by NTP.",
       });
     }
     const peer = this.#options.authority.identify(certificate, this.#options.clock.now());

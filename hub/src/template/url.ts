@@ -29,21 +29,25 @@ function unescape(text: string, url: string): string {
   return fromBytes(Uint8Array.from(bytes));
 }
 
-/** Go's url.Parse. Throws CallError. */
+/** Go's url.Parse, which cuts the fragment first and names the rest alone in its errors. Throws CallError. */
 export function parseUrl(url: string): UrlParts {
+  const hash = url.indexOf("#");
+  if (hash < 0) return { ...parseBase(url), fragment: "" };
+  return { ...parseBase(url.slice(0, hash)), fragment: unescape(url.slice(hash + 1), url) };
+}
+
+function parseBase(url: string): Omit<UrlParts, "fragment"> {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   if (/[\x00-\x1f\x7f]/.test(url)) bad(url, "net/url: invalid control character in URL");
-  const hash = url.indexOf("#");
-  const fragment = hash < 0 ? "" : unescape(url.slice(hash + 1), url);
-  let rest = hash < 0 ? url : url.slice(0, hash);
-  if (rest === "*") return { scheme: "", opaque: "", userinfo: "", host: "", path: "*", query: "", fragment };
+  let rest = url;
+  if (rest === "*") return { scheme: "", opaque: "", userinfo: "", host: "", path: "*", query: "" };
   if (rest.startsWith(":")) bad(url, "missing protocol scheme");
   const scheme = /^([a-zA-Z][a-zA-Z0-9+.-]*):/.exec(rest)?.[1] ?? "";
   if (scheme !== "") rest = rest.slice(scheme.length + 1);
   const mark = rest.indexOf("?");
   const query = mark < 0 ? "" : rest.slice(mark + 1);
   if (mark >= 0) rest = rest.slice(0, mark);
-  const known = { scheme: scheme.toLowerCase(), query, fragment };
+  const known = { scheme: scheme.toLowerCase(), query };
   if (!rest.startsWith("/")) {
     if (scheme !== "") return { ...known, opaque: rest, userinfo: "", host: "", path: "" };
     if (rest.split("/")[0]?.includes(":")) bad(url, "first path segment in URL cannot contain colon");

@@ -17,6 +17,9 @@ const byStatus: Partial<Record<number, FaultCode>> = {
   [grpcStatus.UNIMPLEMENTED]: "unsupported",
 };
 
+/** What OpenSSL says of a certificate whose time has not come; the hub dates its own five minutes back. */
+const notYetValid = "certificate is not yet valid";
+
 /** A gRPC error as a fault: the hub's own where it gave one. */
 export function grpcFault(error: ServiceError, endpoint: string): Fault {
   const told = hubFault(error);
@@ -24,6 +27,13 @@ export function grpcFault(error: ServiceError, endpoint: string): Fault {
   const code = byStatus[error.code] ?? "hub-unreachable";
   if (code !== "hub-unreachable")
     return new Fault(code, { message: error.details || `the hub at ${endpoint} ended the call.`, cause: error });
+  if (error.details.includes(notYetValid)) {
+    return new Fault("clock-skew", {
+      message: `the certificate of the hub at ${endpoint} is not yet valid by this cluster's clock, which is behind the hub's.`,
+      next: "Set both clocks by NTP; the agent then connects by itself.",
+      cause: error,
+    });
+  }
   return new Fault(code, {
     message: `the hub at ${endpoint} cannot be reached: ${error.details || "it ended the call"}`,
     next: "Check the hub's address and that this cluster may connect to it.",
