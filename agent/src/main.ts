@@ -13,6 +13,7 @@ import { agentCrypto } from "./platform/crypto/keys.ts";
 import { joinFiles, readText } from "./platform/disk/files.ts";
 import { readFacts, readIncarnation } from "./platform/facts/facts.ts";
 import { grpcIdentityCalls } from "./platform/grpc/calls.ts";
+import { adoptProxySettings } from "./platform/grpc/proxy.ts";
 import { grpcReads } from "./platform/grpc/reads.ts";
 import { GrpcDialer } from "./platform/grpc/session.ts";
 import { inClusterAccess } from "./platform/kube/access.ts";
@@ -33,6 +34,7 @@ const clock = systemClock;
 const chance = systemChance;
 
 collectBetweenBursts();
+adoptProxySettings(process.env);
 await runProcess(async (signal) => {
   const inputs = processInputs();
   const invocation = readConfig({ ...inputs, join: await joinFiles() });

@@ -16,9 +16,9 @@ export function explainCluster(id: ClusterId, seen: Seen): Told {
   const rows = seen.rows.filter((row) => row.cluster === id);
   const { state, because, advice } = standingOf(id, seen);
   const reasons = because === undefined ? [] : [reason(id, because)];
-  const skew = world.live.skew(id);
-  if (skew !== undefined) {
-    reasons.push(reason(id, { rule: skew.code, message: skew.message, unblock: [skew.next ?? ""] }));
+  for (const fault of [world.live.clones(id), world.live.skew(id)]) {
+    if (fault === undefined) continue;
+    reasons.push(reason(id, { rule: fault.code, message: fault.message, unblock: [fault.next ?? ""] }));
   }
   const refused = world.status.of(id).refused;
   if (refused !== undefined) {

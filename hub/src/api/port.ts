@@ -60,6 +60,8 @@ export interface ClustersView {
 export interface LiveView {
   isConnected(cluster: ClusterId): boolean;
   skew(cluster: ClusterId): Fault | undefined;
+  /** Two agents that live under the cluster's identity. */
+  clones(cluster: ClusterId): Fault | undefined;
 }
 
 export interface StatusView {

@@ -109,7 +109,7 @@ export function countsOf(id: ClusterId, { desired, status }: Pick<ClusterSources
 
 function stateOf(record: ClusterRecord, from: ClusterSources): { state: ClusterState; problems: Fault[] } {
   const { id } = record;
-  const problems = [from.live.skew(id)].filter((fault) => fault !== undefined);
+  const problems = [from.live.clones(id), from.live.skew(id)].filter((fault) => fault !== undefined);
   if (from.desk.isRevoked(id)) return { state: ClusterState.REVOKED, problems };
   if (record.claimed !== undefined) return { state: ClusterState.UNKNOWN, problems: [...problems, claimed(record)] };
   if (from.clusters.get(id) === undefined) return { state: ClusterState.UNKNOWN, problems };

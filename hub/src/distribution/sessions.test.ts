@@ -208,3 +208,20 @@ test("a hub that has lost the list of a held state asks for it before the welcom
   assert.deepEqual(brought, ["one two"]);
   agent.end();
 });
+
+test("two agents that live under one identity are noticed, however often each takes over", async () => {
+  const { sessions, seen } = world();
+  for (const bootId of ["one", "two"]) {
+    const agent = open(sessions);
+    agent.say(hello({ bootId }));
+    await agent.next();
+  }
+  assert.equal(sessions.clones(a), undefined, "a restart looks the same");
+  for (const bootId of ["one", "two", "one"]) {
+    const agent = open(sessions);
+    agent.say(hello({ bootId }));
+    await agent.next();
+  }
+  assert.equal(sessions.clones(a)?.code, "conflict");
+  assert.equal(seen.faults.filter(({ message }) => message.includes("two agents")).length, 1, "said once");
+});

@@ -23,6 +23,7 @@ import {
   type Question,
   type ReportBatch,
 } from "@capstan/proto/agent";
+import { type Boots, clones, heard } from "./clones.ts";
 import { Outbox } from "./outbox.ts";
 
 /** What the hub says to an agent. */
@@ -90,6 +91,7 @@ export class Sessions {
   readonly #sessions = new Map<ClusterId, Session>();
   readonly #questions = new Map<string, Asked>();
   readonly #skews = new Map<ClusterId, Fault>();
+  readonly #boots = new Map<ClusterId, Boots>();
   #asked = 0;
 
   constructor(options: SessionsOptions) {
@@ -102,6 +104,11 @@ export class Sessions {
 
   get size(): number {
     return this.#sessions.size;
+  }
+
+  /** What is wrong with who speaks for a cluster: two agents under one identity. */
+  clones(cluster: ClusterId): Fault | undefined {
+    return clones(cluster, this.#boots.get(cluster), this.#options.clock.now());
   }
 
   /** The clock fault of a cluster, if its clock is off. */
@@ -290,6 +297,10 @@ export class Sessions {
     this.#checkClock(cluster, hello);
     const revision = await this.#options.greet(cluster, hello, signal);
     session.bootId = hello.bootId;
+    const before = this.clones(cluster);
+    this.#boots.set(cluster, heard(this.#boots.get(cluster), hello.bootId, this.#options.clock.now()));
+    const two = this.clones(cluster);
+    if (two !== undefined && before === undefined) this.#options.onFault(cluster, two);
     session.outbox.push({
       message: {
         case: "welcome",

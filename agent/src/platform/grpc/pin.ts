@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import { Fault } from "@capstan/proto";
 import { parseEndpoint } from "./channel.ts";
+import { proxyOf, tunnel } from "./proxy.ts";
 
 const patience = 10_000;
 
@@ -11,11 +12,14 @@ const patience = 10_000;
  * nothing: the caller takes the result as the only root of its real connection. Faults: `hub-unreachable`,
  * `certificate-refused` where the chain does not hold it.
  */
-export function findPinnedCa(endpoint: string, pin: string, signal: AbortSignal): Promise<Uint8Array> {
+export async function findPinnedCa(endpoint: string, pin: string, signal: AbortSignal): Promise<Uint8Array> {
   const { host, port } = parseEndpoint(endpoint);
+  // The same way as the connection that follows: where a proxy is asked for, a direct one may not be let out.
+  const proxy = proxyOf(host, process.env);
+  const via = proxy === undefined ? { host, port } : { socket: await tunnel(proxy, endpoint, signal) };
   return new Promise((resolve, reject) => {
     const name = isIP(host) === 0 ? { servername: host } : {};
-    const socket = connect({ host, port, ...name, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+    const socket = connect({ ...via, ...name, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
     const end = (settle: () => void) => {
       signal.removeEventListener("abort", stop);
       socket.destroy();
