@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { faultText } from "@capstan/proto";
 import { type LaneView, LaneViewSchema, type SetView, SetViewSchema } from "@capstan/proto/application";
 import { type Condition, ConditionSchema } from "@capstan/proto/common";
+import { setGuardOf } from "../guard/set-guard.ts";
 import { splitLane } from "../rollout/facts.ts";
 import { isOver } from "../rollout/fold.ts";
 import type { LaneKey } from "../rollout/model.ts";
@@ -19,7 +20,8 @@ export function setView(owner: string, seen: Seen): SetView {
   const document = registry.get(`ApplicationSet/${owner}`) ?? registry.get(`Application/${owner}`);
   const state = seen.world.releases.state(owner);
   const lanes = seen.lanes.filter((key) => splitLane(key).owner === owner);
-  const faults = state === undefined ? [] : [...state.faults, ...state.targetFaults.values()];
+  const guard = document?.kind === "ApplicationSet" ? setGuardOf(document.metadata.annotations).fault : undefined;
+  const faults = [guard ?? [], state?.faults ?? [], [...(state?.targetFaults.values() ?? [])]].flat();
   const place = document?.origin;
   const revision = place === undefined || place.revision === "" ? "" : ` at ${place.revision.slice(0, 7)}`;
   return create(SetViewSchema, {

@@ -340,6 +340,27 @@ test("a store that is lost whole is rebuilt from hellos: nothing goes back, noth
   await world.end();
 });
 
+test("a set with a limit of its own may lose more without a person, and no more than that", async () => {
+  const limited = setDocument("web").replace(
+    "  name: web\n",
+    "  name: web\n  annotations: { capstan.dev/deletion-limit: '2' }\n",
+  );
+  const world = await fleetOf(5, {}, { "documents/web.yaml": limited });
+  const moved = (...ids: readonly string[]) =>
+    Object.fromEntries(ids.map((id) => [`documents/clusters/${id}.yaml`, clusterDocument(id, { env: "dev" })]));
+  world.commit(moved("a", "b"));
+  await world.settle(60_000);
+  assert.deepEqual(Object.keys(world.holds()), ["c argocd/web-c", "d argocd/web-d", "e argocd/web-e"]);
+  world.commit(moved("c"));
+  await world.settle(60_000);
+  assert.equal(Object.keys(world.holds()).length, 3);
+  assert.deepEqual(
+    world.hub.guard.lists().flatMap(({ rules }) => rules.map(({ rule }) => rule)),
+    ["share-of-set"],
+  );
+  await world.end();
+});
+
 function application(cluster: string): string {
   return `apiVersion: argoproj.io/v1alpha1
 kind: Application

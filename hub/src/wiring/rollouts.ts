@@ -2,6 +2,7 @@ import type { ClusterId } from "@capstan/proto";
 import { GuardKeeper } from "../guard/keeper.ts";
 import { Losses } from "../guard/losses.ts";
 import { defaultLimits, type SetGuard } from "../guard/model.ts";
+import { setGuardOf } from "../guard/set-guard.ts";
 import { splitLane } from "../rollout/facts.ts";
 import type { LaneKey, RunState, Transition } from "../rollout/model.ts";
 import { RolloutReconciler } from "../rollout/reconciler.ts";
@@ -50,8 +51,8 @@ export function makeGuard(at: Wiring): GuardKeeper {
 function setGuards(at: Wiring): ReadonlyMap<string, SetGuard> {
   const guards = new Map<string, SetGuard>();
   for (const { metadata } of at.rooms.documents.registry.all("ApplicationSet")) {
-    if (metadata.annotations["capstan.dev/ephemeral"] !== "true") continue;
-    guards.set(`${metadata.namespace}/${metadata.name}`, { ephemeral: true });
+    const { guard } = setGuardOf(metadata.annotations);
+    if (guard !== undefined) guards.set(`${metadata.namespace}/${metadata.name}`, guard);
   }
   return guards;
 }
