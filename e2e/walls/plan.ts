@@ -121,6 +121,7 @@ export const pureLibraries: Readonly<Record<string, string>> = {
   yaml: "YAML edits that keep comments",
   re2js: "regular expressions in linear time",
   semver: "version ranges",
+  "@noble/hashes": "digests that templates ask for",
   diff: "text differences",
   "@michaelhomer/jqjs": "jq paths",
 };

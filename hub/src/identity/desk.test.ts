@@ -56,6 +56,7 @@ describe("IdentityDesk", () => {
       times: defaultIdentityTimes,
       authority,
       signer,
+      onFault: () => undefined,
       users: {
         issue: async (user) => `jwt-${user.natsKey}`,
         revoke: async (keys) => void pushed.push(keys),

@@ -46,6 +46,8 @@ export interface DeskOptions {
   readonly endpoints: readonly string[];
   enrolment(cluster: ClusterId): Enrolment | undefined;
   saveEnrolment(enrolment: Enrolment, signal: AbortSignal): Promise<void>;
+  /** Told when NATS could not be told of what is revoked; the hub itself refuses it all the same. */
+  onFault(fault: Fault): void;
 }
 
 /** What an agent is given. */
@@ -74,7 +76,11 @@ export class IdentityDesk {
     this.#revocations.clear();
     for (const token of await store.tokens(signal)) this.#tokens.set(token.id, token);
     for (const revocation of await store.revocations(signal)) this.#revocations.set(revocation.cluster, revocation);
-    await this.#pushRevoked(signal);
+    // No reason not to lead: whoever is revoked is refused here, and NATS keeps what it was told before.
+    await this.#pushRevoked(signal).catch((thrown: unknown) => {
+      if (signal.aborted) throw thrown;
+      this.#options.onFault(Fault.from(thrown));
+    });
   }
 
   get pin(): string {

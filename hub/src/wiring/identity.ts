@@ -15,6 +15,7 @@ export function makeDesk(at: Wiring): IdentityDesk {
     clock,
     times: config.identity,
     store: stores.identity,
+    onFault: (fault) => at.logFault("revocations", fault),
     enrolment: (cluster) => at.rooms.clusters.record(cluster)?.enrolment,
     saveEnrolment: async (enrolment, signal) => {
       await at.rooms.clusters.enrolled(enrolment, signal);

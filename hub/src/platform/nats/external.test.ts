@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { Fault, parseClusterId } from "@capstan/proto";
+import { Fault, parseClusterId, systemClock } from "@capstan/proto";
 import { fmtCreds } from "@nats-io/jwt";
 import { createUser } from "@nats-io/nkeys";
 import { ownCredentials } from "./accounts.ts";
+import { connectNats } from "./connection.ts";
 import { type ExternalOptions, openExternal } from "./external.ts";
 import { loadAccountKeys } from "./keys.ts";
-import { NatsWorld } from "./testing/world.ts";
+import { endServer, spawnServer } from "./server-process.ts";
+import { freePort, NatsWorld, reached } from "./testing/world.ts";
 
 const never = new AbortController().signal;
 
@@ -65,6 +70,44 @@ describe("an external NATS", () => {
     // The account's imports are as they were.
     const other = await world.agent("c");
     await other.connection.flush();
+  });
+
+  it("says that servers with a resolver in memory take no revocations, and issues short JWTs", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "capstan-memory-"));
+    const port = await freePort();
+    const own = world.options.folder;
+    const jwts = globSync("jwt/*.jwt", { cwd: own }).map((file) => {
+      return `${basename(file, ".jwt")}: ${readFileSync(join(own, file), "utf8")}`;
+    });
+    const config = readFileSync(join(own, "server.conf"), "utf8")
+      .replace(/^resolver: .*$/m, "resolver: MEMORY")
+      .replace(/^resolver_preload: .*$/m, `resolver_preload: {\n${jwts.join("\n")}\n}`)
+      .replace(/^port: .*$/m, `port: ${port}`)
+      .replaceAll(own, folder);
+    writeFileSync(join(folder, "server.conf"), config);
+    const server = await spawnServer(world.options.binary, folder);
+    try {
+      const servers = [`127.0.0.1:${port}`];
+      const hub = { servers, credentials: full.hubCredentials, tls: false, name: "test" };
+      await reached("the server", () =>
+        connectNats(hub).then(
+          (made) => made.close().then(() => true),
+          () => false,
+        ),
+      );
+      const external = await openExternal({ ...full, servers }, never);
+      assert.match(external.warnings.join(), /MEMORY/);
+      const natsKey = createUser().getPublicKey();
+      const expiresAt = Date.now() + 24 * 3_600_000;
+      const jwt = await external.users.issue({ cluster: parseClusterId("a"), natsKey, expiresAt });
+      const { exp } = JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString()) as { exp: number };
+      assert.ok(exp * 1000 < Date.now() + 16 * 60_000);
+      await external.users.revoke([{ natsKey, at: Date.now() }], never);
+      await external.connection.close();
+    } finally {
+      await endServer(server, systemClock);
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("names a key of another kind", async () => {

@@ -1,7 +1,7 @@
 import { Fault } from "@capstan/proto";
 import { type Account, encodeAccount } from "@nats-io/jwt";
 import type { KeyPair } from "@nats-io/nkeys";
-import type { NatsConnection } from "nats";
+import { ErrorCode, type NatsConnection, NatsError } from "nats";
 import type { NatsUsers, RevokedNatsKey } from "../../identity/port.ts";
 import { revocationList } from "./accounts.ts";
 import { connectNats, type NatsAccess } from "./connection.ts";
@@ -41,6 +41,9 @@ export interface ExternalNats {
 /** Life of agents' JWTs where a revocation cannot be pushed. */
 const shortLife = 15 * 60_000;
 
+const memoryResolver =
+  "The servers take no account JWTs (their resolver is MEMORY, or of another kind that cannot be written to), so revocations reach NATS only when agents' JWTs end, after at most 15 minutes: use `resolver: { type: full }`.";
+
 /** Connects and looks how the servers are kept. Faults: `store-unavailable`, `nats-too-old`, `bad-config`. */
 export async function openExternal(options: ExternalOptions, signal: AbortSignal): Promise<ExternalNats> {
   const signer = readSeed(options.agents.signingSeed, "SA", "the signing key of account AGENTS");
@@ -49,8 +52,11 @@ export async function openExternal(options: ExternalOptions, signal: AbortSignal
   const access = (credentials: Uint8Array): NatsAccess => ({ ...options, credentials, name: "capstan-hub" });
   const system = options.systemCredentials === undefined ? undefined : access(options.systemCredentials);
   const warnings: string[] = [];
-  const canPush = system !== undefined && operator !== undefined;
-  if (!canPush) {
+  const account = options.agents.account;
+  const takesClaims = system === undefined || operator === undefined || (await holdsClaims(system, account, signal));
+  const canPush = takesClaims && system !== undefined && operator !== undefined;
+  if (!takesClaims) warnings.push(memoryResolver);
+  else if (!canPush) {
     warnings.push(
       "Revocations reach NATS only when agents' JWTs end, after at most 15 minutes: give the hub a system user and an operator signing key.",
     );
@@ -61,6 +67,7 @@ export async function openExternal(options: ExternalOptions, signal: AbortSignal
   const push = async (revoked: readonly RevokedNatsKey[], stop: AbortSignal) => {
     if (canPush) await pushRevocations({ system, operator, account: agents.account }, revoked, stop);
   };
+  // Nobody takes an account's new JWT there: an agent's own ends soon instead.
   const maxLife = canPush ? undefined : shortLife;
   return { connection, warnings, users: natsUsers({ signer, account: agents.account, urls, now, maxLife, push }) };
 }
@@ -105,20 +112,42 @@ async function pushRevocations(
   revoked: readonly RevokedNatsKey[],
   signal: AbortSignal,
 ): Promise<void> {
-  const connection = await connectNats(to.system);
-  let jwt: string;
-  try {
-    const subject = `$SYS.REQ.ACCOUNT.${to.account}.CLAIMS.LOOKUP`;
-    signal.throwIfAborted();
-    jwt = (await connection.request(subject, new Uint8Array(), { timeout: 5_000 })).string();
-  } finally {
-    await connection.close();
-  }
-  const { name, nats } = readClaims(jwt);
+  // Nothing to add: the servers are not troubled for it, at each start of a term.
+  if (revoked.length === 0) return;
+  const { name, nats } = readClaims(await lookUp(to.system, to.account, signal));
   const wanted = revocationList(revoked);
   if (Object.entries(wanted).every(([key, at]) => nats.revocations?.[key] === at)) return;
   const claims = { ...nats, revocations: { ...nats.revocations, ...wanted } };
   await pushClaims(to.system, await encodeAccount(name, to.account, claims, { signer: to.operator }), signal);
+}
+
+/** An account's JWT as the servers hold it. Throws `store-unavailable` where none of them answers for accounts. */
+async function lookUp(system: NatsAccess, account: string, signal: AbortSignal): Promise<string> {
+  const connection = await connectNats(system);
+  try {
+    signal.throwIfAborted();
+    const subject = `$SYS.REQ.ACCOUNT.${account}.CLAIMS.LOOKUP`;
+    return (await connection.request(subject, new Uint8Array(), { timeout: 5_000 })).string();
+  } catch (thrown) {
+    if (!(thrown instanceof NatsError) || thrown.code !== ErrorCode.NoResponders) throw thrown;
+    throw new Fault("store-unavailable", {
+      message: "expected NATS to keep account JWTs that can be changed, found no server that answers for them.",
+      next: "Use `resolver: { type: full }` in the servers' configuration.",
+      cause: thrown,
+    });
+  } finally {
+    await connection.close();
+  }
+}
+
+/** Whether the servers keep account JWTs in a way that takes new ones; what else is wrong shows when one is given. */
+async function holdsClaims(system: NatsAccess, account: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await lookUp(system, account, signal);
+    return true;
+  } catch (thrown) {
+    return !(thrown instanceof Fault && thrown.cause instanceof NatsError);
+  }
 }
 
 function readClaims(jwt: string): { readonly name: string; readonly nats: Partial<Account> } {

@@ -1,7 +1,9 @@
+import { sha1 } from "@noble/hashes/legacy.js";
+import { sha256, sha512 } from "@noble/hashes/sha2.js";
 import { decodeBase32, encodeBase32 } from "../base32.ts";
 import { decodeBase64, encodeBase64 } from "../base64.ts";
 import { toBytes } from "../bytes.ts";
-import { adler32, hexOf, sha1, sha256, sha512 } from "../hashes.ts";
+import { adler32, hexOf } from "../hashes.ts";
 import { basePath, cleanPath, dirPath, extPath } from "../paths.ts";
 import { define, type FunctionTable, fail, text } from "./define.ts";
 

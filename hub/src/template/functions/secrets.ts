@@ -1,5 +1,7 @@
+import { hmac } from "@noble/hashes/hmac.js";
+import { scrypt } from "@noble/hashes/scrypt.js";
+import { sha256 } from "@noble/hashes/sha2.js";
 import { fromBytes, toBytes } from "../bytes.ts";
-import { hmacSha256, scrypt } from "../scrypt.ts";
 import type { GoObject } from "../value.ts";
 import { define, type FunctionTable, fail, text, whole } from "./define.ts";
 
@@ -37,9 +39,9 @@ export const secretFunctions: FunctionTable = {
     // 32 MiB of mixing: a template may do it a few times, not in a long loop.
     context.charge(50_000);
     const salt = concat(seedText, number32(toBytes(text(user)).length), text(user));
-    const key = scrypt({ password: toBytes(text(password)), salt, n: 32768, r: 8, p: 2, length: 64 });
+    const key = scrypt(toBytes(text(password)), salt, { N: 32768, r: 8, p: 2, dkLen: 64 });
     const message = concat(seedText, number32(toBytes(text(site)).length), text(site), number32(whole(counter)));
-    return spell(known, hmacSha256(key, message));
+    return spell(known, hmac(sha256, key, message));
   }),
   buildCustomCert: define("string string", ([certificate, key]) => {
     const [cert, private_] = [decodePem(text(certificate), "certificate"), decodePem(text(key), "private key")];
