@@ -1,3 +1,4 @@
+import { cronFault } from "@capstan/proto";
 import type { JsonObject } from "./model.ts";
 import { badField, durationAt, numberAt, objectAt, shown, textAt, textsAt, wordAt } from "./strategy-fields.ts";
 import type { Comparison, MetricTask, ScheduleTask, Task } from "./strategy-model.ts";
@@ -83,6 +84,9 @@ function schedule(body: JsonObject, field: string): Pick<ScheduleTask, "kind" | 
   if (cron === "") return { kind: "schedule", at: time, window: null };
   const durationMs =
     durationAt(body, "duration", field) ?? missing(`${field}.duration`, "how long it is open", "duration: 8h");
+  const fault = cronFault(cron, textAt(body, "timeZone") || "UTC");
+  if (fault !== undefined)
+    throw badField(`${field}.cron`, fault.message, "Write five cron fields and an IANA time zone.");
   return {
     kind: "schedule",
     at: time,

@@ -50,15 +50,19 @@ function givesWay(old: RunState): boolean {
       if (policy === "abort-running") return true;
       return (policy === "replace-unstarted" || !hasBegun(old)) && !isVerifying(old);
     case "Running":
-      return policy === "abort-running" || !hasBegun(old) || onlyAside(old);
+      return policy === "abort-running" || !hasBegun(old) || (onlyAside(old) && !isProving(old));
     default:
       return false;
   }
 }
 
-/** Clusters in flight, a soak, or readings of a stage that has moved: what is being proved is not thrown away. */
+/** Clusters in flight, or a stage that proves itself: that is not thrown away. */
 function isVerifying(old: RunState): boolean {
-  if (old.clusters.some(({ status }) => isInFlight(status))) return true;
+  return old.clusters.some(({ status }) => isInFlight(status)) || isProving(old);
+}
+
+/** A stage whose clusters are all changed, and which soaks or reads metrics. */
+function isProving(old: RunState): boolean {
   return old.stages.some((run, at) => {
     const stage = old.plan.stages[at];
     if (run.status.phase === "Soaking") return true;
