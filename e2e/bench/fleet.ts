@@ -92,8 +92,8 @@ export class BenchFleet implements AsyncDisposable {
     }
   }
 
-  /** One call of FleetService as the first admin. */
-  async #call<M extends Parameters<typeof callUnary>[1]>(
+  /** One call as the first admin. */
+  async call<M extends Parameters<typeof callUnary>[1]>(
     method: M,
     request: Parameters<typeof callUnary<M>>[2]["request"],
   ) {
@@ -106,7 +106,7 @@ export class BenchFleet implements AsyncDisposable {
     const tokens = new Map<string, string>();
     await rate(this.clusters.length, 32, async (index) => {
       const id = clusterId(index);
-      tokens.set(id, (await this.#call(FleetService.method.addCluster, { id })).token);
+      tokens.set(id, (await this.call(FleetService.method.addCluster, { id })).token);
     });
     return tokens;
   }
@@ -141,14 +141,14 @@ export class BenchFleet implements AsyncDisposable {
 
   /** The fleet's counts as a person sees them. */
   status() {
-    return this.#call(FleetService.method.getFleetStatus, {});
+    return this.call(FleetService.method.getFleetStatus, {});
   }
 
   /** Every cluster as a person sees it. */
   async list() {
     const all = [];
     for (let pageToken = ""; ; ) {
-      const answer = await this.#call(FleetService.method.listClusters, { options: { pageSize: 1_000, pageToken } });
+      const answer = await this.call(FleetService.method.listClusters, { options: { pageSize: 1_000, pageToken } });
       all.push(...answer.clusters);
       pageToken = answer.result?.nextPageToken ?? "";
       if (pageToken === "") return all;

@@ -20,6 +20,10 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   idle: () => import("./idle.ts"),
   drift: () => import("./drift.ts"),
   noise: () => import("./noise.ts"),
+  plan: () => import("./plan.ts"),
+  "rollout-100": () => import("./rollout-100.ts"),
+  "rollback-1000": () => import("./rollback-1000.ts"),
+  "restart-mid": () => import("./restart-mid.ts"),
 };
 const exitCodes = { met: 0, notMet: 1, failed: 2, usage: 64 } as const;
 

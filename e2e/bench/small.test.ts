@@ -23,6 +23,10 @@ const small: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   idle: { TARGETS: "5", SECONDS: "2" },
   drift: { TARGETS: "5", ROUNDS: "2" },
   noise: { TARGETS: "5", SECONDS: "2", OBJECTS: "50" },
+  plan: { CLUSTERS: "50", TARGETS: "10" },
+  "rollout-100": { CLUSTERS: "9" },
+  "rollback-1000": { CLUSTERS: "6" },
+  "restart-mid": { CLUSTERS: "12" },
 };
 const onRealServers = new Set(["push-to-applied", "apply-1000", "reapply-1000", "idle", "drift", "noise"]);
 

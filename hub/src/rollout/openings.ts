@@ -9,6 +9,7 @@ import type { ClusterView } from "./port.ts";
 import { followUp, returned } from "./rollback.ts";
 import type { RunLog, RunLogOptions } from "./run-log.ts";
 import { giveWay, supersede } from "./supersede.ts";
+import { start } from "./verbs.ts";
 
 /** What beginning runs needs. */
 export interface OpeningOptions extends RunLogOptions {
@@ -71,6 +72,7 @@ export class Openings {
 
   /** Begins a run where the lane should move: a new release, or clusters that came back. */
   async follow(lane: Lane, facts: Facts, signal: AbortSignal): Promise<void> {
+    await this.#begin(lane, signal);
     if (this.#options.isHeld() || (lane.leaving.length > 0 && this.#options.isSurveying())) return;
     const { wanted, run } = lane;
     const over = run === undefined || isOver(run.state.status);
@@ -88,6 +90,14 @@ export class Openings {
       else if (run.state.plan.release !== wanted.release.id) await this.#supersede(lane, run, wanted, signal);
     }
     if (run !== undefined && run === lane.run && over) await this.#catchUp(lane, { run, facts }, signal);
+  }
+
+  /** A hub that died between planning and starting left a run behind that nobody would start. */
+  async #begin(lane: Lane, signal: AbortSignal): Promise<void> {
+    const { run } = lane;
+    if (run?.state.status.phase !== "Planned") return;
+    const { actor, reason } = run.state.plan;
+    await this.#log.record(lane, run, start(run.state, { now: this.#options.clock.now(), actor, reason }), signal);
   }
 
   async #openRelease(lane: Lane, wanted: Wanted, signal: AbortSignal): Promise<void> {
