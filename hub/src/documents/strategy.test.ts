@@ -17,7 +17,10 @@ describe("the page on strategies", () => {
     for (const text of examples) {
       const { documents, faults, warnings } = parseDocuments(text, origin);
       assert.deepEqual([faults.map(String), warnings], [[], []]);
-      for (const one of documents) one.kind === "FreezeWindow" ? asFreezeWindow(one) : asRolloutStrategy(one);
+      for (const one of documents) {
+        const read = one.kind === "FreezeWindow" ? asFreezeWindow(one) : asRolloutStrategy(one);
+        assert.ok(read.spec);
+      }
     }
   });
 
