@@ -1,4 +1,4 @@
-import type { FleetCluster } from "../world/fleet-repository.ts";
+import { clusterDocuments, type FleetCluster } from "../world/fleet-repository.ts";
 import type { Files } from "../world/repository.ts";
 
 /** A small fleet repository: every app is one folder of plain YAML on every cluster that has the label `env`. */
@@ -47,7 +47,7 @@ export const plainSet = "apps";
 /** The repository: `argocd/` is the root. */
 export function plainFleet({ repoURL, clusters, apps, more = "", selfHeal = true }: PlainFleet): Files {
   return {
-    "argocd/clusters.yaml": clustersFile(clusters),
+    "argocd/clusters.yaml": clusterDocuments(clusters),
     "argocd/projects.yaml": anyProject,
     "argocd/apps.yaml": `apiVersion: argoproj.io/v1alpha1
 kind: ApplicationSet
@@ -132,16 +132,6 @@ ${clusters.map((cluster) => `          - cluster: ${cluster}\n`).join("")}  temp
         syncOptions:
           - CreateNamespace=true
 `;
-}
-
-/** Cluster documents. */
-export function clustersFile(clusters: readonly FleetCluster[]): string {
-  return clusters
-    .map(({ id, labels }) => {
-      const lines = Object.entries(labels).map(([key, value]) => `    ${key}: ${JSON.stringify(value)}\n`);
-      return `apiVersion: capstan.dev/v1\nkind: Cluster\nmetadata:\n  name: ${id}\n  labels:\n${lines.join("")}`;
-    })
-    .join("---\n");
 }
 
 const anyProject = `apiVersion: argoproj.io/v1alpha1

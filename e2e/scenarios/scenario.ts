@@ -21,6 +21,8 @@ export interface ScenarioInit {
   readonly more?: string;
   readonly selfHeal?: boolean;
   readonly config?: HubConfigPart;
+  /** The hub's data folder, where it is not to be one of its own. */
+  readonly dataDir?: string;
   /** Joined at the start: all by default. */
   readonly join?: readonly string[];
   /** Called when the hub leads and nobody has joined; may give a connection to a store that is not embedded. */
@@ -54,7 +56,8 @@ export class Scenario implements AsyncDisposable {
   }
 
   static async start(context: TestContext, init: ScenarioInit): Promise<Scenario> {
-    const { clusters, apps = ["shop"], config = atOnce, more = "", selfHeal = true } = init;
+    const { clusters, apps = ["shop"], config = atOnce, more = "", selfHeal = true, dataDir } = init;
+    const hub = dataDir === undefined ? { config } : { config, dataDir };
     const stack = new AsyncDisposableStack();
     try {
       const declared = clusters.map(({ id, labels = {} }) => ({ id, labels }));
@@ -62,7 +65,7 @@ export class Scenario implements AsyncDisposable {
         ...plainFleet({ repoURL, clusters: declared, apps, more, selfHeal }),
         ...init.files?.(repoURL),
       });
-      const world = stack.use(await World.start({ clusters, files, hub: { config }, tools: await ensureTools() }));
+      const world = stack.use(await World.start({ clusters, files, hub, tools: await ensureTools() }));
       showLogsOnFailure(context, () => world.children);
       stack.use(await Recorder.start(world, await init.prepare?.(world)));
       await Promise.all((init.join ?? declared.map(({ id }) => id)).map((id) => world.join(id)));

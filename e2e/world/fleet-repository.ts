@@ -27,7 +27,7 @@ export const setNamespace = "argocd";
 export function fleetRepository(init: FleetInit): Files {
   return {
     "README.md": readme,
-    [`${rootPath}/clusters.yaml`]: init.clusters.map(clusterDocument).join("---\n"),
+    [`${rootPath}/clusters.yaml`]: clusterDocuments(init.clusters, "spec:\n  mode: AdoptIfNoDiff\n"),
     [`${rootPath}/projects.yaml`]: projects(init.repoURL),
     [`${rootPath}/team-apps.yaml`]: teamApps(init.repoURL),
     [`${rootPath}/platform-addons.yaml`]: platformAddons(init.repoURL),
@@ -65,16 +65,13 @@ const readme = `# The fleet
 | plain/banner/ | plain YAML, on the clusters that a list names |
 `;
 
-function clusterDocument({ id, labels }: FleetCluster): string {
-  const lines = Object.entries(labels).map(([key, value]) => `    ${key}: ${JSON.stringify(value)}\n`);
-  return `apiVersion: capstan.dev/v1
-kind: Cluster
-metadata:
-  name: ${id}
-  labels:
-${lines.join("")}spec:
-  mode: AdoptIfNoDiff
-`;
+/** A file of `Cluster` documents. `more` follows each: lines of its spec. */
+export function clusterDocuments(clusters: readonly FleetCluster[], more = ""): string {
+  const document = ({ id, labels }: FleetCluster) => {
+    const lines = Object.entries(labels).map(([key, value]) => `    ${key}: ${JSON.stringify(value)}\n`);
+    return `apiVersion: capstan.dev/v1\nkind: Cluster\nmetadata:\n  name: ${id}\n  labels:\n${lines.join("")}${more}`;
+  };
+  return clusters.map(document).join("---\n");
 }
 
 const projects = (repoURL: string) => `apiVersion: argoproj.io/v1alpha1

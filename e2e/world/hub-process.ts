@@ -21,6 +21,8 @@ export interface HubInit {
   readonly config?: HubConfigPart;
   readonly webhookSecret?: string;
   readonly command?: Command;
+  /** Its data folder, where that is to lie elsewhere, as on a small disk; in a directory of its own by default. */
+  readonly dataDir?: string;
   /** Milliseconds until it must be ready. */
   readonly bound?: number;
   /** A standby of this hub: it gets a copy of its keys, and starting it waits until it listens, not until it leads. */
@@ -76,7 +78,7 @@ export class HubProcess implements AsyncDisposable {
 
   /** Its data folder: keys, mirrors, and NATS' files where NATS is embedded. */
   get dataDir(): string {
-    return this.#dir.at("data");
+    return this.#init.dataDir ?? this.#dir.at("data");
   }
 
   get httpUrl(): string {
@@ -232,6 +234,7 @@ export class HubProcess implements AsyncDisposable {
     this.#client?.[Symbol.dispose]();
     await this.#child?.[Symbol.asyncDispose]();
     await endProcessesNaming(this.#dir.path);
+    await endProcessesNaming(this.dataDir);
     await this.links.grpc[Symbol.asyncDispose]();
     await this.links.nats[Symbol.asyncDispose]();
     await this.#dir[Symbol.asyncDispose]();
