@@ -44,7 +44,23 @@ test("a broken image stops at the canary, why says so, and a rollback brings the
   assert.equal(why.code, 0, why.stderr);
   assert.match(why.stdout, /c-01/);
   assert.match(why.stdout, /paused/i);
-  assert.match(why.stdout, /rollback/);
+  const said = why.stdout.replace(/\s+/g, " ");
+  assert.match(said, /"A broken image" is paused: canary c-01 failed \(allowed: 0 failures\), since \d\d:\d\d/);
+  assert.match(said, /Deployment shop\/web: 2 of 2 pods crash: container web .*CrashLoopBackOff/);
+  assert.match(said, /3 clusters were not touched/);
+  assert.match(said, /capstan rollout rollback apps:shop +back to \S+ on the 1 touched cluster/);
+  assert.match(said, /capstan rollout retry apps:shop/);
+  // One screen says the same of the fleet, and every fact of it is there for programs.
+  const status = await hub.cli(["status"]);
+  const screen = status.stdout.replace(/\s+/g, " ");
+  assert.match(screen, /4 clusters 4 connected 4 targets health: 3 healthy 1 (progressing|degraded)/);
+  assert.match(
+    screen,
+    /rollouts apps:shop "A broken image" \(\w+, Mira\) stage \d\/\d canary 0\/1 cluster paused: canary c-01/,
+  );
+  assert.match(screen, /as of \d+ s ago/);
+  const facts = JSON.parse((await hub.cli(["status", "-o", "json"])).stdout) as { readonly targets: object };
+  assert.match(JSON.stringify(facts), /"healthy":3\b/);
 
   const back = await hub.cli(["rollout", "rollback", "shop", "--yes"]);
   assert.equal(back.code, 0, back.stderr);
