@@ -12,6 +12,7 @@ export const toolNames = [
   "etcd",
   "kubeControllerManager",
   "templateOracle",
+  "jsonnet",
 ] as const;
 
 /** Name of one outside program, as a field of `Tools`. */
@@ -26,6 +27,7 @@ export const programName: Readonly<Record<ToolName, string>> = {
   etcd: "etcd",
   kubeControllerManager: "kube-controller-manager",
   templateOracle: "template-oracle",
+  jsonnet: "jsonnet",
 };
 
 const variable: Readonly<Record<ToolName, string>> = {
@@ -36,6 +38,7 @@ const variable: Readonly<Record<ToolName, string>> = {
   etcd: "CAPSTAN_ETCD",
   kubeControllerManager: "CAPSTAN_KUBE_CONTROLLER_MANAGER",
   templateOracle: "CAPSTAN_TEMPLATE_ORACLE",
+  jsonnet: "CAPSTAN_JSONNET",
 };
 
 /** Folder for all that is downloaded or built: outside the checkout, so that a fresh clone starts warm. */
@@ -55,7 +58,7 @@ export function fromEnvironment(name: ToolName): string | undefined {
   }
   const assets = process.env["KUBEBUILDER_ASSETS"];
   if (assets === undefined || assets === "") return undefined;
-  if (name === "natsServer" || name === "helm" || name === "templateOracle") return undefined;
+  if (name !== "kubectl" && !name.startsWith("kube") && name !== "etcd") return undefined;
   const path = resolve(assets, programName[name]);
   return existsSync(path) ? path : undefined;
 }

@@ -9,7 +9,14 @@ import { run } from "./run.ts";
 import { sayIfSlow } from "./say.ts";
 
 /** The programs that Go builds from modules here, whose go.mod and go.sum pin every byte of source. */
-export const serverNames = ["natsServer", "kubeApiserver", "etcd", "kubeControllerManager", "templateOracle"] as const;
+export const serverNames = [
+  "natsServer",
+  "kubeApiserver",
+  "etcd",
+  "kubeControllerManager",
+  "templateOracle",
+  "jsonnet",
+] as const;
 
 /** Name of one such program. */
 export type ServerName = (typeof serverNames)[number];
@@ -20,6 +27,7 @@ const mainPackage: Readonly<Record<ServerName, string>> = {
   etcd: "go.etcd.io/etcd/server/v3",
   kubeControllerManager: "k8s.io/kubernetes/cmd/kube-controller-manager",
   templateOracle: ".",
+  jsonnet: "github.com/google/go-jsonnet/cmd/jsonnet",
 };
 
 /** A Go module of ours, and the files that decide what it builds. */
@@ -34,7 +42,10 @@ const oracle: GoModule = {
   files: ["go.mod", "go.sum", "main.go"],
 };
 
+const jsonnet: GoModule = { folder: join(import.meta.dirname, "..", "jsonnet"), files: ["go.mod", "go.sum"] };
+
 function moduleOf(name: ServerName): GoModule {
+  if (name === "jsonnet") return jsonnet;
   return name === "templateOracle" ? oracle : servers;
 }
 
@@ -45,7 +56,7 @@ const usualGo = "/usr/local/go/bin/go";
 /** Programs built earlier from the same sources by the same Go (by any Go where there is none on this machine). */
 export async function presentServers(): Promise<ReadonlyMap<ServerName, string>> {
   const found = new Map<ServerName, string>();
-  for (const module of [servers, oracle]) {
+  for (const module of [servers, oracle, jsonnet]) {
     const folder = await builtFolder(module).catch(() => undefined);
     const names = serverNames.filter((name) => moduleOf(name) === module);
     if (folder !== undefined) for (const [name, path] of inFolder(folder, names)) found.set(name, path);

@@ -75,7 +75,8 @@ function hand(tools: Tools): void {
     const path = lacks.has(name) ? undefined : tools[name];
     if (path !== undefined) process.env[`CAPSTAN_${programName[name].toUpperCase().replaceAll("-", "_")}`] = path;
     if (path !== undefined && name === "kubeApiserver") process.env["KUBEBUILDER_ASSETS"] ??= dirname(path);
-    if (path !== undefined && name === "helm") process.env["PATH"] = `${dirname(path)}:${process.env["PATH"] ?? ""}`;
+    if (path !== undefined && (name === "helm" || name === "jsonnet"))
+      process.env["PATH"] = `${dirname(path)}:${process.env["PATH"] ?? ""}`;
   }
 }
 

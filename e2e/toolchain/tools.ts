@@ -24,6 +24,8 @@ export interface Tools {
   readonly kubeControllerManager?: string;
   /** Go's text/template and sprig, which the template engine is compared with. */
   readonly templateOracle?: string;
+  /** Go's Jsonnet, which the hub runs as it runs Helm. */
+  readonly jsonnet?: string;
   readonly missing: readonly MissingTool[];
 }
 

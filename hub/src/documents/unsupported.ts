@@ -112,9 +112,6 @@ function sourceFindings(source: ApplicationSource, path: FieldPath): readonly Fi
   if (source.plugin !== undefined) {
     findings.push(refused([...path, "plugin"], `spec.${name}.plugin is not supported yet: nothing could be rendered`));
   }
-  if (Object.keys(source.directory?.jsonnet ?? {}).length > 0) {
-    findings.push(refused([...path, "directory", "jsonnet"], `spec.${name}.directory.jsonnet is not supported yet`));
-  }
   return findings;
 }
 

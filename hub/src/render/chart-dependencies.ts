@@ -3,7 +3,7 @@ import type { Tree, TreeEntry } from "../sources/model.ts";
 import { isWithin, joinPath, resolvePath } from "../sources/path.ts";
 import { locationOf } from "../sources/repository.ts";
 import { readYaml } from "../yaml/read.ts";
-import { link } from "./directory.ts";
+import { link } from "./link.ts";
 import { isObject } from "./manifest.ts";
 import type { RenderRequest } from "./model.ts";
 import type { PlannedFile } from "./plan.ts";

@@ -12,6 +12,8 @@ export const renderFragment = z.strictObject({
   /** Where the tools are; by default on PATH. */
   helm: z.string().min(1).default("helm"),
   kubectl: z.string().min(1).default("kubectl"),
+  /** Needed only by sources with Jsonnet. */
+  jsonnet: z.string().min(1).default("jsonnet"),
 });
 
 export type RenderConfig = z.infer<typeof renderFragment>;

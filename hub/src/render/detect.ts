@@ -11,9 +11,6 @@ export const kustomizationNames = ["kustomization.yaml", "kustomization.yml", "K
  */
 export function detectType(source: ApplicationSource, names: readonly string[]): SourceType {
   if (source.plugin !== undefined) throw unsupported("plugin", "Render with Helm or Kustomize, or commit the result.");
-  if (source.directory?.jsonnet !== undefined && Object.keys(source.directory.jsonnet).length > 0) {
-    throw unsupported("directory.jsonnet", "Commit what Jsonnet makes.");
-  }
   const said = (["helm", "kustomize", "directory"] as const).filter((type) => !isEmpty(source[type]));
   const [first, second] = said;
   if (first !== undefined && second !== undefined) {

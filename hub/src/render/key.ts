@@ -17,8 +17,13 @@ function describe(plan: SourcePlan, versions: ToolVersions): Json {
   const files = [...plan.files].map(([place, { entry }]) => [place, entry.oid]).sort(byPlace);
   const common = { type: plan.type, files, made: Object.fromEntries(plan.made) };
   switch (plan.type) {
-    case "directory":
-      return common;
+    case "directory": {
+      const { jsonnet } = plan;
+      if (jsonnet === undefined) return common;
+      const { evaluate, libs, variables } = jsonnet;
+      const set = { evaluate: [...evaluate], libs: [...libs], variables: variables.map((each) => ({ ...each })) };
+      return { ...common, jsonnet: set, tool: versions.jsonnet ?? "" };
+    }
     case "kustomize":
       return { ...common, directory: plan.directory, tool: versions.kustomize };
     case "helm": {

@@ -5,10 +5,10 @@ import { isWithin, joinPath, resolvePath } from "../sources/path.ts";
 import { canonicalJson } from "../yaml/canonical.ts";
 import { readYaml } from "../yaml/read.ts";
 import { kustomizationNames } from "./detect.ts";
-import { link } from "./directory.ts";
 import { type BuildEnvironment, substitute } from "./environment.ts";
 import { looksRemote, referencesOf, remoteBase } from "./kustomization.ts";
 import { editKustomization } from "./kustomize-edit.ts";
+import { link } from "./link.ts";
 import { isObject } from "./manifest.ts";
 import { type PlannedFile, repositoryRoot, type SourcePlan } from "./plan.ts";
 

@@ -44,6 +44,8 @@ export interface RenderRequest {
 export interface ToolVersions {
   readonly helm: string;
   readonly kustomize: string;
+  /** Absent where the hub has no Jsonnet: only sources that need it fail. */
+  readonly jsonnet?: string;
 }
 
 /** One manifest with the place it came from. */

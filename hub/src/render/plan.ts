@@ -1,6 +1,6 @@
 import type { Tree, TreeEntry } from "../sources/model.ts";
 import type { SourceType } from "./model.ts";
-import type { HelmSetting } from "./port.ts";
+import type { HelmSetting, JsonnetVariable } from "./port.ts";
 
 /** A file of a job: where it will lie, and where its content is. */
 export interface PlannedFile {
@@ -23,9 +23,22 @@ interface PlanBase {
   readonly warnings: readonly string[];
 }
 
+/** The Jsonnet files of a directory. What they import is among the plan's files, and is no manifest itself. */
+export interface JsonnetPlan {
+  /** By place in the job. */
+  readonly evaluate: readonly string[];
+  readonly libs: readonly string[];
+  readonly variables: readonly JsonnetVariable[];
+}
+
 /** How one source will be rendered: complete, so that its key tells all, and without having read what it need not. */
 export type SourcePlan =
-  | (PlanBase & { readonly type: "directory" })
+  | (PlanBase & {
+      readonly type: "directory";
+      /** Places of plain manifests; the other files are there for Jsonnet. */
+      readonly manifests: readonly string[];
+      readonly jsonnet?: JsonnetPlan;
+    })
   | (PlanBase & { readonly type: "kustomize"; readonly directory: string })
   | (PlanBase & {
       readonly type: "helm";

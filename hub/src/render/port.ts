@@ -32,12 +32,30 @@ export interface KustomizeJob {
   readonly directory: string;
 }
 
+/** One evaluation of a Jsonnet file of the job. */
+export interface JsonnetJob {
+  readonly files: JobFiles;
+  readonly file: string;
+  /** Folders that imports are searched in; the last one first. */
+  readonly libs: readonly string[];
+  readonly variables: readonly JsonnetVariable[];
+}
+
+/** A value handed to Jsonnet: as text, or with `code` as an expression. */
+export interface JsonnetVariable {
+  readonly kind: "external" | "top-level";
+  readonly name: string;
+  readonly value: string;
+  readonly code: boolean;
+}
+
 /**
  * The outside tools, run where they have no network, no secrets and bounded time, memory and output.
- * Both return YAML text. `render-failed` with the tool's own words, `render-limit` with the limit's name, `tool-missing`.
+ * They return YAML text, Jsonnet JSON. `render-failed` with the tool's own words, `render-limit` with the limit's name, `tool-missing`.
  */
 export interface RenderTools {
   versions(signal: AbortSignal): Promise<ToolVersions>;
   helm(job: HelmJob, signal: AbortSignal): Promise<string>;
   kustomize(job: KustomizeJob, signal: AbortSignal): Promise<string>;
+  jsonnet(job: JsonnetJob, signal: AbortSignal): Promise<string>;
 }

@@ -16,7 +16,7 @@ import { prepareRender, type RenderPorts } from "./render.ts";
 const never = new AbortController().signal;
 const noTool = () => Promise.reject(new Error("planning must not render"));
 const portsOf = (helm = "v4", kustomize = "v5"): RenderPorts => ({
-  tools: { versions: () => Promise.resolve({ helm, kustomize }), helm: noTool, kustomize: noTool },
+  tools: { versions: () => Promise.resolve({ helm, kustomize }), helm: noTool, kustomize: noTool, jsonnet: noTool },
   sha256: sha256Hex,
   limits: defaultRenderLimits,
 });

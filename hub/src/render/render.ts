@@ -11,7 +11,7 @@ import { planKustomize } from "./kustomize.ts";
 import { readManifests } from "./manifest.ts";
 import type { Bundle, Manifest, RenderKey, RenderLimits, RenderRequest, RenderSource } from "./model.ts";
 import { withOverrides } from "./override.ts";
-import { repositoryRoot, type SourcePlan } from "./plan.ts";
+import { type JsonnetPlan, repositoryRoot, type SourcePlan } from "./plan.ts";
 import type { RenderTools } from "./port.ts";
 
 /** What a render needs of the world. */
@@ -75,7 +75,7 @@ async function planSource(from: RenderSource, request: RenderRequest): Promise<S
     const environment = buildEnvironment(request, source, tree);
     switch (detectType(source, names)) {
       case "directory":
-        return planDirectory(source, { tree, path, entries });
+        return await planDirectory(source, { tree, path, entries, environment });
       case "kustomize":
         return await planKustomize(source, { tree, path, environment });
       case "helm":
@@ -145,8 +145,10 @@ function placed(plan: SourcePlan, thrown: unknown): Fault {
 async function runPlan(plan: SourcePlan, { tools, limits }: RenderPorts, signal: AbortSignal): Promise<Manifest[]> {
   const files = await readFiles(plan, limits);
   switch (plan.type) {
-    case "directory":
-      return [...files].flatMap(([place, bytes]) => manifestsOf(place.slice(repositoryRoot.length + 1), bytes));
+    case "directory": {
+      const plain = plan.manifests.flatMap((place) => manifestsOf(pathOf(place), files.get(place) ?? new Uint8Array()));
+      return [...plain, ...(await evaluated(plan.jsonnet, files, tools, signal))];
+    }
     case "kustomize": {
       const directory = plan.directory;
       const output = await tools.kustomize({ files, directory }, signal);
@@ -159,6 +161,22 @@ async function runPlan(plan: SourcePlan, { tools, limits }: RenderPorts, signal:
       return readManifests(output, `${pathOf(plan.chart)} (helm template)`, templateAt(output, pathOf(plan.chart)));
     }
   }
+}
+
+/** What Jsonnet makes of each file: one object, or a list of them. */
+async function evaluated(
+  plan: JsonnetPlan | undefined,
+  files: ReadonlyMap<string, Uint8Array>,
+  ...[tools, signal]: readonly [RenderTools, AbortSignal]
+): Promise<Manifest[]> {
+  const manifests: Manifest[] = [];
+  for (const file of plan?.evaluate ?? []) {
+    const { libs, variables } = plan as JsonnetPlan;
+    const output = JSON.parse(await tools.jsonnet({ files, file, libs, variables }, signal)) as unknown;
+    const documents = (Array.isArray(output) ? output : [output]).map((value) => JSON.stringify(value));
+    manifests.push(...readManifests(documents.join("\n---\n"), `${pathOf(file)} (jsonnet)`, () => pathOf(file)));
+  }
+  return manifests;
 }
 
 /** Every file of the plan, whole and bounded. */

@@ -195,7 +195,12 @@ export class World {
 
 function renderer(): HubPorts["renderer"] {
   const missing = () => Promise.reject(new Fault("tool-missing", { message: "this world has no tools." }));
-  const tools = { versions: async () => ({ helm: "none", kustomize: "none" }), helm: missing, kustomize: missing };
+  const tools = {
+    versions: async () => ({ helm: "none", kustomize: "none" }),
+    helm: missing,
+    kustomize: missing,
+    jsonnet: missing,
+  };
   const ports = { tools, sha256: sha256Hex, limits: defaultRenderLimits };
   return {
     key: async (request, signal) => (await prepareRender(request, ports, signal)).key,

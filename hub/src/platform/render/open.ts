@@ -52,7 +52,19 @@ export async function openTools(
       next: "Allow user namespaces on this machine, or run the hub as root in its container, or unset it.",
     });
   }
-  return { tools: new SandboxTools(sandbox), isolation: sandbox.isolation };
+  const noJsonnet = await addJsonnet(sandbox, await findOnPath(config.jsonnet, path), config.jsonnet);
+  return { tools: new SandboxTools(sandbox, noJsonnet), isolation: sandbox.isolation };
+}
+
+/** Few fleets need Jsonnet: without it, or with one that the sandbox cannot hold, only its sources fail, by this fault. */
+async function addJsonnet(sandbox: Sandbox, found: string | undefined, wanted: string): Promise<Fault | undefined> {
+  if (found === undefined) return notFound("jsonnet", wanted);
+  try {
+    await sandbox.add("jsonnet", found);
+    return undefined;
+  } catch (thrown) {
+    return Fault.from(thrown);
+  }
 }
 
 function notFound(name: string, wanted: string): Fault {

@@ -67,6 +67,11 @@ export class Sandbox {
     return await this.#slots.run(signal, () => this.#once(this.#how ?? "none", run, signal));
   }
 
+  /** Takes in one more tool. Throws `tool-missing`, or `unsupported` for one that is not statically linked. */
+  async add(name: string, path: string): Promise<void> {
+    await this.#place(name, path);
+  }
+
   get #tools(): string {
     return join(this.#options.directory, "tools");
   }

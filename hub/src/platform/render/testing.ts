@@ -16,9 +16,14 @@ export function realTools(): Readonly<Record<"helm" | "kubectl", string>> {
   return { helm: tool("helm", "CAPSTAN_HELM"), kubectl: tool("kubectl", "CAPSTAN_KUBECTL") };
 }
 
+/** Jsonnet by `CAPSTAN_JSONNET`, or from the tools' cache. */
+export function realJsonnet(): string {
+  return tool("jsonnet", "CAPSTAN_JSONNET");
+}
+
 function tool(name: string, variable: string): string {
   const cache = process.env["CAPSTAN_CACHE"] ?? join(homedir(), ".cache", "capstan");
-  const found = process.env[variable] ?? globSync(join(cache, "layer", "*", name))[0];
+  const found = process.env[variable] ?? globSync(join(cache, "{layer,servers}", "*", name))[0];
   if (found === undefined) throw new Error(`no ${name}: set ${variable}`);
   return found;
 }
@@ -32,10 +37,12 @@ export async function realSandbox(
   const { confinements } = options;
   const path = process.env["PATH"] ?? "";
   const base = { directory, tools: realTools(), path, limits, processes: 2, clock: systemClock, runner: new Spawner() };
-  return await Sandbox.open(
+  const sandbox = await Sandbox.open(
     { ...base, ...(confinements === undefined ? {} : { confinements }) },
     AbortSignal.timeout(generous(60_000)),
   );
+  await sandbox.add("jsonnet", realJsonnet());
+  return sandbox;
 }
 
 /** The ports of a render over a sandbox. */

@@ -1,15 +1,18 @@
 import { Fault } from "@capstan/proto";
 import type { ToolVersions } from "../../render/model.ts";
-import type { HelmJob, KustomizeJob, RenderTools } from "../../render/port.ts";
+import type { HelmJob, JsonnetJob, JsonnetVariable, KustomizeJob, RenderTools } from "../../render/port.ts";
 import type { Sandbox } from "./sandbox.ts";
 
-/** Helm and Kustomize (of kubectl) in a sandbox that holds `helm` and `kubectl`. */
+/** Helm, Kustomize (of kubectl) and Jsonnet in a sandbox that holds `helm`, `kubectl` and, where there is one, `jsonnet`. */
 export class SandboxTools implements RenderTools {
   readonly #sandbox: Sandbox;
+  readonly #noJsonnet: Fault | undefined;
   #versions: Promise<ToolVersions> | undefined;
 
-  constructor(sandbox: Sandbox) {
+  /** `noJsonnet`: why the sandbox holds no `jsonnet`, where it does not. */
+  constructor(sandbox: Sandbox, noJsonnet?: Fault) {
     this.#sandbox = sandbox;
+    this.#noJsonnet = noJsonnet;
   }
 
   versions(signal: AbortSignal): Promise<ToolVersions> {
@@ -29,6 +32,12 @@ export class SandboxTools implements RenderTools {
     return await this.#sandbox.run({ tool: "kubectl", args, files: job.files }, signal);
   }
 
+  async jsonnet(job: JsonnetJob, signal: AbortSignal): Promise<string> {
+    if (this.#noJsonnet !== undefined) throw this.#noJsonnet;
+    const args = [...job.libs.flatMap((lib) => ["--jpath", lib]), ...job.variables.flatMap(variable), "--", job.file];
+    return await this.#sandbox.run({ tool: "jsonnet", args, files: job.files }, signal);
+  }
+
   async #ask(signal: AbortSignal): Promise<ToolVersions> {
     const ask = (tool: string, args: readonly string[]) => this.#sandbox.run({ tool, args, files: new Map() }, signal);
     const helm = await ask("helm", ["version", "--template", "{{.Version}}"]);
@@ -37,7 +46,8 @@ export class SandboxTools implements RenderTools {
     if (typeof kustomize !== "string") {
       throw new Fault("tool-missing", { message: "expected a kubectl that has Kustomize built in." });
     }
-    return { helm: helm.trim(), kustomize };
+    if (this.#noJsonnet !== undefined) return { helm: helm.trim(), kustomize };
+    return { helm: helm.trim(), kustomize, jsonnet: (await ask("jsonnet", ["--version"])).trim() };
   }
 }
 
@@ -59,6 +69,10 @@ export function helmArguments(job: HelmJob): readonly string[] {
     job.releaseName,
     job.chart,
   ];
+}
+
+function variable({ kind, name, value, code }: JsonnetVariable): readonly string[] {
+  return [`--${kind === "external" ? "ext" : "tla"}-${code ? "code" : "str"}`, `${name}=${value}`];
 }
 
 /** Helm reads these flags as lines of CSV. */
