@@ -67,7 +67,10 @@ export function callFunction(callee: Callee, given: Arguments, evaluate: (operan
   callee.context.charge(1);
   if (name === "call" && callee.body.parameters[0] === "value") return notCallable(callee, given, args[0]);
   try {
-    return body.call(args, callee.context);
+    const result = body.call(args, callee.context);
+    // Whatever makes texts longer and longer is counted, by the text alone.
+    if (typeof result === "string") callee.context.charge(result.length >> 2);
+    return result;
   } catch (thrown) {
     place.offset = callee.offset;
     if (thrown instanceof CallError) throw new ExecError(`error calling ${name}: ${thrown.message}`, place.offset);

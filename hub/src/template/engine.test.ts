@@ -88,3 +88,24 @@ test("the old mode fills in texts and leaves the rest", () => {
     (thrown) => thrown instanceof TemplateFault && thrown.stage === "fasttemplate",
   );
 });
+
+test("what grows with each round ends with a clear fault, and at once", () => {
+  const rounds = (start: string, step: string, end = "") =>
+    `{{ $x := ${start} }}{{ range 90 }}{{ $x = ${step} }}{{ end }}${end}`;
+  const bombs = [
+    rounds('"\\""', "quote $x"),
+    rounds('"aaaaaaaa"', "b64enc (print $x $x)"),
+    rounds("list 1", "list $x $x", "{{ $x }}"),
+    rounds("list 1", "list $x $x", '{{ printf "%v" $x }}'),
+    rounds("list 1", "list $x $x", "{{ toJson $x }}"),
+    rounds("list 1", "list $x $x", "{{ toYaml $x }}"),
+    rounds("list 1", "list $x $x", "{{ deepEqual $x (deepCopy $x) }}"),
+    `{{ semverCompare "${">1  ".repeat(60)}!" "1.2.3" }}`,
+    '{{ $_ := set . "a" . }}{{ . }}',
+  ];
+  for (const text of bombs) {
+    const found = fault(text);
+    assert.equal(found.stage, "exec", text);
+    assert(found.where.line !== undefined && found.where.column !== undefined);
+  }
+});

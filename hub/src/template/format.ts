@@ -200,14 +200,22 @@ function printStruct(value: Value, verb: string, spec: Spec): string | undefined
   return `${value.goKind === "ptr" ? "&" : ""}${type}{${texts.join(spec.sharpV ? ", " : " ")}}`;
 }
 
-/** One operand under a verb. */
+/** A list that holds another twice, and so on, has few parts and no end of text. */
+const maxParts = 1_000_000;
+/** Parts printed of the present operand. */
+let parts = 0;
+
+/** One operand under a verb. Throws RangeError for what has too many parts. */
 function printArgument(value: Value, verb: string, spec: Spec): string {
+  parts = 0;
   if (verb === "T") return pad(truncate(typeOf(value), spec), spec);
   if (value === undefined || value === null) return verb === "v" ? pad("<nil>", spec) : badVerb(value, verb, spec);
   return printValue(value, verb, spec);
 }
 
 function printValue(value: Value, verb: string, spec: Spec): string {
+  parts += 1;
+  if (parts > maxParts) throw new RangeError(`more than ${maxParts} parts to print`);
   if (value === undefined || value === null) return spec.sharpV ? "interface {}(nil)" : "<nil>";
   switch (typeof value) {
     case "string":

@@ -16,13 +16,19 @@ export function encodeJson(value: Value, style: JsonStyle): string {
   return new JsonWriter(style).value(value, 0);
 }
 
+const maxParts = 1_000_000;
+
 class JsonWriter {
   readonly #style: JsonStyle;
+  /** A list that holds another twice, and so on, has few parts and no end of text. */
+  #parts = 0;
   constructor(style: JsonStyle) {
     this.#style = style;
   }
 
   value(value: Value, depth: number): string {
+    this.#parts += 1;
+    if (this.#parts > maxParts) throw new RangeError(`more than ${maxParts} parts to write`);
     if (value === null || value === undefined) return "null";
     switch (typeof value) {
       case "string":

@@ -225,29 +225,34 @@ export function isEmpty(value: Value): boolean {
   return value instanceof GoComplex && value.real === 0 && value.imaginary === 0;
 }
 
-/** Go's reflect.DeepEqual. */
-export function deepEqual(left: Value, right: Value): boolean {
+/** Comparisons of one deepEqual: lists that hold others twice, and so on, would go on for ever. */
+const maxCompared = 1_000_000;
+
+/** Go's reflect.DeepEqual. Throws RangeError where there is too much to compare. */
+export function deepEqual(left: Value, right: Value, spent = { count: 0 }): boolean {
+  spent.count += 1;
+  if (spent.count > maxCompared) throw new RangeError(`more than ${maxCompared} parts to compare`);
   if (left === right) return true;
   if (left === undefined || left === null) return right === undefined || right === null;
   if (left instanceof GoInt) return right instanceof GoInt && left.type === right.type && left.value === right.value;
-  if (left instanceof GoList) return right instanceof GoList && equalLists(left, right);
-  if (left instanceof GoMap) return right instanceof GoMap && equalMaps(left, right);
+  if (left instanceof GoList) return right instanceof GoList && equalLists(left, right, spent);
+  if (left instanceof GoMap) return right instanceof GoMap && equalMaps(left, right, spent);
   if (left instanceof GoTime)
     return right instanceof GoTime && left.nanoseconds === right.nanoseconds && left.zone === right.zone;
   return false;
 }
 
-function equalLists(left: GoList, right: GoList): boolean {
+function equalLists(left: GoList, right: GoList, spent: { count: number }): boolean {
   if (left.element !== right.element || left.isNil !== right.isNil || left.items.length !== right.items.length)
     return false;
-  return left.items.every((item, index) => deepEqual(item, right.items[index]));
+  return left.items.every((item, index) => deepEqual(item, right.items[index], spent));
 }
 
-function equalMaps(left: GoMap, right: GoMap): boolean {
+function equalMaps(left: GoMap, right: GoMap, spent: { count: number }): boolean {
   if (left.element !== right.element || left.isNil !== right.isNil || left.entries.size !== right.entries.size)
     return false;
   for (const [key, value] of left.entries) {
-    if (!right.entries.has(key) || !deepEqual(value, right.entries.get(key))) return false;
+    if (!right.entries.has(key) || !deepEqual(value, right.entries.get(key), spent)) return false;
   }
   return true;
 }
