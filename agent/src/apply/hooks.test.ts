@@ -192,6 +192,18 @@ describeOnKube("waves and hooks", (suite) => {
     assert.equal(await world.get(`${maps}/c-hook`), undefined);
   });
 
+  it("taking over what stands as it should runs no hook; the next content does", async () => {
+    const { world } = suite;
+    await world.send("POST", `${maps}?fieldManager=argocd-controller`, configMap("a-1"));
+    const hook = annotated(configMap("a-hook"), { [hookIs]: "PreSync" });
+    const taken = await sync("a", [configMap("a-1"), hook]);
+    assert.equal(taken.phase, "Applied", show(taken));
+    assert.equal(taken.counts.adopted, 1);
+    assert.equal(await world.get(`${maps}/a-hook`), undefined);
+    await sync("a", [configMap("a-1", { key: "2" }), hook], { generation: 2 });
+    assert.ok(await world.get(`${maps}/a-hook`));
+  });
+
   it("PreDelete hooks hold a removal until they succeed, PostDelete hooks run after it, and nothing is left", async () => {
     const { world } = suite;
     const bundle = [configMap("r-1"), job("r-backup", "PreDelete"), job("r-bye", "PostDelete")];

@@ -3,6 +3,7 @@ import { loadPathFinder } from "../drift/jq.ts";
 import { settle } from "../inventory/diff.ts";
 import type { Inventory } from "../inventory/model.ts";
 import type { KubeObject } from "../inventory/object.ts";
+import { examine } from "./apply-object.ts";
 import { applySteps, type Progress, runSyncFail } from "./apply-steps.ts";
 import { Book } from "./book.ts";
 import { HookRunner } from "./hook-runner.ts";
@@ -12,6 +13,7 @@ import { labelValue } from "./ownership.ts";
 import type { Pass } from "./pass.ts";
 import type { ApplyPorts } from "./ports.ts";
 import { confirmGone, pruneTarget } from "./prune-objects.ts";
+import { endsPass } from "./refusal.ts";
 import { stepsOf } from "./steps.ts";
 import { surveyBundle } from "./survey.ts";
 
@@ -29,7 +31,8 @@ export async function applyTarget(ports: ApplyPorts, input: ApplyInput, signal: 
   const startedAt = ports.clock.now();
   const before = await ports.inventory.read(input.target, signal);
   refuseOlder(input, before);
-  const pass = await openPass(ports, input, before, signal);
+  const opened = await openPass(ports, input, before, signal);
+  const pass = (await standsAlready(opened)) ? { ...opened, run: undefined } : opened;
   if (input.policy.mode !== "Observe") await pass.hooks.tend();
   const chosen = pass.survey.objects.filter((object) => input.only?.has(object.key) ?? true);
   const waits = await sync(pass, chosen);
@@ -70,6 +73,27 @@ function runOf(input: ApplyInput, before: Inventory): string | undefined {
   if (!mayWrite(input, before) || input.only !== undefined) return undefined;
   const same = before.applied && before.digest === input.digest;
   return same && input.again !== true ? undefined : input.run;
+}
+
+/**
+ * Whether a target that was never applied here stands already as its bundle wants it, made by another tool: taking that over
+ * is no sync, and its hooks have had their run. Nothing was ever intended before, so that no half-done pass looks like it.
+ */
+async function standsAlready(pass: Pass): Promise<boolean> {
+  const { objects, hooks } = pass.survey;
+  if (pass.run === undefined || pass.input.again === true || pass.before.entries.size > 0) return false;
+  if (hooks.length === 0 || objects.length === 0 || pass.before.hooks.size > 0) return false;
+  try {
+    for (const object of objects) {
+      const { decision } = await examine(pass, object);
+      if (decision.kind !== "write" || !decision.adopts || decision.differences.length > 0) return false;
+    }
+    return true;
+  } catch (thrown) {
+    // What cannot be looked at now is told where it is applied.
+    if (pass.signal.aborted || endsPass(Fault.from(thrown))) throw thrown;
+    return false;
+  }
 }
 
 /** The steps of the sync, and prune between its objects and what comes after them. Returns for what it waits. */
