@@ -3,6 +3,7 @@ import { it } from "node:test";
 import type { KubeObject } from "../inventory/object.ts";
 import { describeOnKube, show } from "../testing/kube-suite.ts";
 import { configMap, deployment, plainPolicy } from "../testing/kube-world.ts";
+import { until } from "../testing/until.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
 const enforce = { ...plainPolicy, mode: "Enforce" as const };
@@ -107,9 +108,17 @@ describeOnKube("take-over", (suite) => {
       definition("kustomize.toolkit.fluxcd.io", "Kustomization", "kustomizations"),
     ]);
     await world.namespace("argocd");
+    for (const [group, kind] of [
+      ["argoproj.io", "Application"],
+      ["kustomize.toolkit.fluxcd.io", "Kustomization"],
+    ] as const) {
+      const served = async () => (await world.kinds.findAny({ group, kind }, world.signal)) !== undefined;
+      await until(served);
+    }
     const applications = "/apis/argoproj.io/v1/namespaces/argocd/applications";
     const finalizers = ["resources-finalizer.argocd.argoproj.io"];
-    await world.send("POST", applications, custom("argoproj.io", "Application", { name: "shop", finalizers }));
+    const shop = custom("argoproj.io", "Application", { name: "shop", finalizers });
+    await until(() => world.send("POST", applications, shop));
     const tracked = { annotations: { "argocd.argoproj.io/tracking-id": "shop:/ConfigMap:default/x-1" } };
     await appliedBy("argocd-controller", "x-1", { key: "value" }, tracked);
     const refused = await world.apply("x", [configMap("x-1"), configMap("x-2")], { policy: enforce });
@@ -124,7 +133,8 @@ describeOnKube("take-over", (suite) => {
     const flux = { "kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "argocd" };
     const kustomizations = "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/argocd/kustomizations";
     const group = "kustomize.toolkit.fluxcd.io";
-    await world.send("POST", kustomizations, custom(group, "Kustomization", { name: "apps" }, { prune: true }));
+    const apps = custom(group, "Kustomization", { name: "apps" }, { prune: true });
+    await until(() => world.send("POST", kustomizations, apps));
     await appliedBy("kustomize-controller", "x-3", { key: "value" }, { labels: flux });
     const pruned = await world.apply("x3", [configMap("x-3")]);
     assert.match(pruned.errors[0]?.message ?? "", /belongs to Flux Kustomization argocd\/apps/, show(pruned));
