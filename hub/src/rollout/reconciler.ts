@@ -34,6 +34,9 @@ export interface RolloutOptions extends OpeningOptions {
   onFault(lane: string, fault: Fault): void;
 }
 
+/** How long a gate waits to ask again where its answer could not be recorded, milliseconds. */
+const askAgainMs = 5_000;
+
 /** A verb of a person on a run: pure, from `verbs.ts`. */
 export type Verb = (state: RunState, intent: Intent) => VerbResult;
 
@@ -288,7 +291,11 @@ export class RolloutReconciler {
         await this.#log.record(lane, kept, report(kept.state, intent, { errand, answer }), signal);
       });
     } catch (thrown) {
-      if (!signal.aborted) this.#options.onFault(key, Fault.from(thrown, "internal"));
+      if (signal.aborted) return;
+      this.#options.onFault(key, Fault.from(thrown, "internal"));
+      // What could not be recorded is asked again, but not at once: the world must not be asked in a circle.
+      this.#loop.addWithin(key, askAgainMs);
+      return;
     }
     this.#loop.add(key);
   }
