@@ -1,5 +1,6 @@
 import { backoffDelay, Fault, faultText, systemChance, systemClock } from "@capstan/proto";
 import { createAgent } from "./agent.ts";
+import { actOn } from "./apply/act.ts";
 import { ObjectMemory } from "./apply/memory.ts";
 import { applyTarget, removeTarget } from "./apply/reconciler.ts";
 import { TargetWatcher } from "./apply/watcher.ts";
@@ -127,6 +128,7 @@ async function build(
       apply: (input, until) => applyTarget(engine, input, until),
       inspect: (input, until) => applyTarget({ ...engine, memory: new ObjectMemory() }, input, until),
       remove: (input, until) => removeTarget(engine, input, until),
+      act: (input, until) => actOn(engine, input, until),
       inventory: (target, until) => inventory.read(target, until),
       owners: (until) => inventory.targets(until),
       namespaced: async (kind, until) => (await cluster.served(kind, until))?.namespaced,

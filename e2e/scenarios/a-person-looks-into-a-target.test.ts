@@ -51,4 +51,15 @@ test("a person sees why a workload fails, its tree and its events; logs ask for 
   const looks = entries.filter(({ action }) => action === "target.logs");
   assert.ok(looks.length > 0, "no record of the look");
   assert.match(looks[0]?.resource ?? "", /shop-c-01/);
+
+  const restarted = await cli("action", "restart", name, "Deployment/web", "-y", "--reason", "it hangs");
+  assert.equal(restarted.code, 0, restarted.err);
+  assert.match(restarted.out, /argocd\/shop-c-01 on c-01: restart Deployment shop\/web/);
+  const live = await scenario.world.cluster("c-01").client.get("/apis/apps/v1/namespaces/shop/deployments/web");
+  assert.match(JSON.stringify(live?.["spec"]), /kubectl.kubernetes.io\/restartedAt/);
+  const refused = await cli("action", "scale", name, "--replicas", "7", "-y");
+  assert.equal(refused.code, 2, refused.out);
+  assert.match(refused.err, /spec\.replicas of Deployment shop\/web is set by its bundle.*\(object-owned\)/);
+  const after = (await system.listAudit({})).entries.filter(({ action }) => action === "target.act");
+  assert.ok(after.length >= 2, "actions leave records");
 });

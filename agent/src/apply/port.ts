@@ -50,6 +50,8 @@ export interface Cluster {
     options: RemoveOptions,
     signal: AbortSignal,
   ): Promise<DeleteOutcome>;
+  /** A merge patch under another field manager than ours, or of the status. */
+  patch(as: ServiceAccount, address: ObjectAddress, patch: ObjectPatch, signal: AbortSignal): Promise<void>;
   /** Takes our label and annotation off the object if it still has this UID; all else stays. */
   release(as: ServiceAccount, address: ObjectAddress, uid: string, signal: AbortSignal): Promise<void>;
   /** Puts the object in the live one's place, whole; `resourceVersion` is the live one's. As `apply` otherwise. */
@@ -79,6 +81,13 @@ export interface ManagerChange {
   /** Names of labels and annotations that go; each is there. */
   readonly labels: readonly string[];
   readonly annotations: readonly string[];
+}
+
+/** A merge patch. */
+export interface ObjectPatch {
+  readonly body: Readonly<Record<string, unknown>>;
+  readonly subresource?: "status";
+  readonly manager: string;
 }
 
 /** How an object is deleted. */

@@ -69,6 +69,8 @@ export function foldReport(status: TargetStatus): TargetReport {
     mode: modes[status.mode],
     rolledBackFrom: status.rolledBackFrom,
     operation: status.operation,
+    operationDone: cut(status.operationDone),
+    ...(status.operationProblem === undefined ? {} : { operationProblem: problemOf(status.operationProblem) }),
   });
 }
 

@@ -42,4 +42,7 @@ export interface TargetStatus {
   readonly appliedAt: Instant | undefined;
   readonly rolledBackFrom: string;
   readonly operation: string;
+  /** What the last action did, or why it could not; of this process alone. */
+  readonly operationDone: string;
+  readonly operationProblem: Fault | undefined;
 }

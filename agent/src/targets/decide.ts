@@ -1,5 +1,5 @@
 import { Fault, type Instant, windowsOpen } from "@capstan/proto";
-import type { DesiredTarget } from "@capstan/proto/desired";
+import type { Action, DesiredTarget } from "@capstan/proto/desired";
 import type { TargetMemory } from "../cache/model.ts";
 import type { Inventory } from "../inventory/model.ts";
 
@@ -31,6 +31,8 @@ export type Work =
   | { readonly kind: "check"; readonly only?: ReadonlySet<string>; readonly back: boolean; readonly closed?: Instant }
   /** Wait; the fault says for what, `until` when it may change by itself. */
   | { readonly kind: "hold"; readonly fault: Fault; readonly until?: Instant }
+  /** Do what a person asks of one object; nothing is applied. */
+  | { readonly kind: "act"; readonly operation: string; readonly action: Action }
   | { readonly kind: "rest" };
 
 /**
@@ -41,6 +43,7 @@ export type Work =
 export function decide(situation: Situation): Work {
   const { target, memory } = situation;
   const operation = pendingOperation(target, memory);
+  if (operation?.action !== undefined) return actWhenOpen(situation, operation.id, operation.action);
   const back = memory.rolledBack !== undefined && BigInt(memory.rolledBack.generation) >= target.generation;
   if (back && operation === undefined) return checkOrRest(situation, true);
   const applied = isApplied(situation);
@@ -52,6 +55,13 @@ export function decide(situation: Situation): Work {
   if (operation === undefined) return { kind: "apply", again: false };
   const only = operation.selection.length === 0 ? {} : { only: new Set(operation.selection) };
   return { kind: "apply", again: true, operation: operation.id, ...only };
+}
+
+/** A window that holds a sync by hand holds an action as well. */
+function actWhenOpen({ target, now }: Situation, operation: string, action: Action): Work {
+  const gate = windowsOpen(target, { now, byPerson: true });
+  if (gate.kind === "open") return { kind: "act", operation, action };
+  return { kind: "hold", fault: gate.fault, ...(gate.until === undefined ? {} : { until: gate.until }) };
 }
 
 /** Whether this generation, with this bundle, was applied without a failure. */

@@ -2,6 +2,7 @@ import type { Chance, Clock, Digest, Fault, TargetKey } from "@capstan/proto";
 import type { AgentEvent } from "@capstan/proto/agent";
 import type { DesiredTarget } from "@capstan/proto/desired";
 import type { UserRule } from "@capstan/proto/rules";
+import type { ActInput } from "../apply/act.ts";
 import type { ApplyInput, ApplyResult, RemovalInput, RemovalResult } from "../apply/model.ts";
 import type { TargetMemory } from "../cache/model.ts";
 import type { TargetHealth } from "../health/model.ts";
@@ -15,6 +16,8 @@ export interface Applier {
   /** A pass in mode `Observe` that leaves no trace in what the engine remembers. */
   inspect(input: ApplyInput, signal: AbortSignal): Promise<ApplyResult>;
   remove(input: RemovalInput, signal: AbortSignal): Promise<RemovalResult>;
+  /** Carries out a person's action on one object; returns what it did. */
+  act(input: ActInput, signal: AbortSignal): Promise<string>;
   inventory(target: TargetKey, signal: AbortSignal): Promise<Inventory>;
   /** All targets that own at least one object. */
   owners(signal: AbortSignal): Promise<readonly TargetKey[]>;

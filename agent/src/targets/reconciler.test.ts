@@ -21,6 +21,7 @@ class World {
   readonly clock = new FakeClock();
   readonly applied: ApplyInput[] = [];
   readonly removed: RemovedTarget[] = [];
+  readonly acted: string[] = [];
   /** What a removal leaves standing. */
   leaves: ApplyResult["outcomes"] = [];
   readonly statuses = new Map<TargetKey, TargetStatus>();
@@ -46,6 +47,11 @@ class World {
         const done = outcomes.length === 0;
         if (done) this.inventories.delete(target);
         return { target, done, counts: counts({}), outcomes, errors: [] };
+      },
+      act: async ({ action }) => {
+        this.acted.push(`${action.verb} ${action.object}`);
+        if (this.failing !== undefined) throw this.failing;
+        return `${action.verb} Deployment d/web`;
       },
       inventory: async (target) => this.inventories.get(target) ?? emptyInventory(target),
       owners: async () => [...this.inventories.keys()],
@@ -218,6 +224,26 @@ describe("the keeper of targets", () => {
     world.targets.suspect(shop, new Set(["k"]));
     await world.clock.advance(1);
     assert.deepEqual(world.applied[1]?.only, new Set(["k"]));
+    await world.stop();
+  });
+
+  it("does an action once, whatever comes of it, and applies nothing by it", async () => {
+    const world = new World();
+    await world.want([world.target("a", 1)]);
+    const act = (id: string) => ({ operation: { id, actor: "ann", action: { verb: "restart", object: "web" } } });
+    await world.want([world.target("a", 1, act("op-1"))]);
+    await world.want([world.target("a", 1, act("op-1"))]);
+    assert.deepEqual(world.acted, ["restart web"]);
+    assert.deepEqual(world.contents, ["a"]);
+    assert.equal(world.statuses.get(shop)?.operation, "op-1");
+    assert.equal(world.statuses.get(shop)?.operationDone, "restart Deployment d/web");
+    world.failing = new Fault("object-owned", { message: "Git sets it." });
+    await world.want([world.target("a", 1, act("op-2"))]);
+    await world.clock.advance(120_000);
+    assert.equal(world.acted.length, 2);
+    assert.equal(world.statuses.get(shop)?.operationProblem?.message, "Git sets it.");
+    assert.equal(world.phase, "Done");
+    assert.deepEqual(world.events, ["ActionDone", "ActionFailed"]);
     await world.stop();
   });
 

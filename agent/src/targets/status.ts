@@ -23,6 +23,8 @@ export function blankStatus(target: TargetKey): TargetStatus {
     appliedAt: undefined,
     rolledBackFrom: "",
     operation: "",
+    operationDone: "",
+    operationProblem: undefined,
   };
 }
 

@@ -1,4 +1,5 @@
 import { ApplicationService } from "@capstan/proto/application";
+import { actionCalls } from "./action-calls.ts";
 import { documentCalls } from "./document-calls.ts";
 import { explain } from "./explain.ts";
 import { laneCalls } from "./lane-calls.ts";
@@ -15,6 +16,7 @@ export function applicationService(options: PeopleCalls): Served {
     ...targetCalls(options),
     ...manifestCalls(options),
     ...laneCalls(options),
+    ...actionCalls(options),
     ...sourceCalls(options),
     async explain({ subject, cluster }, context) {
       options.calls.look(context, "explain.get", `explain/${subject}`);

@@ -1,4 +1,4 @@
-import type { Clock, ClusterId, Digest, Fault, Instant, TargetKey } from "@capstan/proto";
+import type { Clock, ClusterId, Digest, Fault, Feature, Instant, TargetKey } from "@capstan/proto";
 import type { Answer, Question } from "@capstan/proto/agent";
 import type { Cluster, ClusterRecord } from "../clusters/model.ts";
 import type { Held } from "../distribution/model.ts";
@@ -168,6 +168,8 @@ export interface RepositoriesView {
 
 /** Live questions to agents. */
 export interface AskView {
+  /** Whether a connected agent knows the feature; undefined where the cluster has no session. */
+  speaks(cluster: ClusterId, feature: Feature): boolean | undefined;
   ask(cluster: ClusterId, question: Omit<Question, "id" | "$typeName">, signal: AbortSignal): AsyncIterable<Answer>;
 }
 

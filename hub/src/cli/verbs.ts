@@ -1,5 +1,6 @@
 import { contextVerbs } from "./access.ts";
 import { actingVerbs } from "./acting.ts";
+import { actionVerbs } from "./actions.ts";
 import { appsetVerbs } from "./appset.ts";
 import { clusterVerbs } from "./clusters.ts";
 import { documentVerbs } from "./documents.ts";
@@ -27,6 +28,7 @@ export const verbs: readonly Verb[] = [
   ...documentVerbs,
   ...appsetVerbs,
   ...actingVerbs,
+  ...actionVerbs,
   ...rolloutVerbs,
   ...joiningVerbs,
   ...clusterVerbs,

@@ -158,6 +158,7 @@ function requiredFeatures(targets: readonly DesiredTarget[], tombstones: number)
   if (targets.some((t) => t.windows.length > 0)) required.push("windows");
   if (targets.some((t) => t.mayRollBackLocally)) required.push("local-rollback");
   if (targets.some((t) => t.operation !== undefined)) required.push("operations");
+  if (targets.some((t) => t.operation?.action !== undefined)) required.push("actions");
   if (targets.some((t) => t.policy?.syncOptions.some((option) => protecting.has(option))))
     required.push("keep-options");
   return required;

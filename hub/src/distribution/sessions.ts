@@ -5,6 +5,7 @@ import {
   type ClusterId,
   type Digest,
   Fault,
+  type Feature,
   features,
   type Instant,
   joinChunks,
@@ -60,6 +61,8 @@ interface Session {
   readonly outbox: Outbox<ToAgent>;
   readonly since: Instant;
   bootId: string;
+  /** What its agent knows. */
+  features: ReadonlySet<string>;
   /** It took the place of one whose hello was taken: if its own is refused, the cluster is gone. */
   tookOver: boolean;
   /** A hello that waits for the list that it lacks. */
@@ -102,6 +105,11 @@ export class Sessions {
     return (this.#sessions.get(cluster)?.bootId ?? "") !== "";
   }
 
+  /** Whether the cluster has a session whose agent knows the feature; undefined where there is no session. */
+  speaks(cluster: ClusterId, feature: Feature): boolean | undefined {
+    return this.isConnected(cluster) ? this.#sessions.get(cluster)?.features.has(feature) : undefined;
+  }
+
   get size(): number {
     return this.#sessions.size;
   }
@@ -132,6 +140,7 @@ export class Sessions {
       outbox: new Outbox(),
       since: this.#options.clock.now(),
       bootId: "",
+      features: new Set(),
       tookOver: false,
       awaiting: undefined,
     };
@@ -301,6 +310,7 @@ export class Sessions {
     this.#boots.set(cluster, heard(this.#boots.get(cluster), hello.bootId, this.#options.clock.now()));
     const two = this.clones(cluster);
     if (two !== undefined && before === undefined) this.#options.onFault(cluster, two);
+    session.features = new Set(hello.versions?.features);
     session.outbox.push({
       message: {
         case: "welcome",

@@ -27,8 +27,8 @@ export interface TargetContent {
 /** What is to become of one target on one cluster. */
 export type Change =
   | { readonly kind: "hold"; readonly content: TargetContent; readonly operation?: DesiredTarget["operation"] }
-  /** Other windows, or another name of set or lane, for the content that it holds: at once, and no new generation. */
-  | ({ readonly kind: "adjust" } & Partial<Pick<DesiredTarget, "windows" | "set" | "lane">>)
+  /** Other windows, another name of set or lane, or an action: for the content that it holds, and no new generation. */
+  | ({ readonly kind: "adjust" } & Partial<Pick<DesiredTarget, "windows" | "set" | "lane" | "operation">>)
   | { readonly kind: "remove"; readonly removal: Removal; readonly reason: string; readonly approvedBy: string };
 
 /** sha256 of a text, handed in: hashing belongs to the platform. */

@@ -17,6 +17,7 @@ export const features = [
   "operations",
   "keep-options",
   "held-list",
+  "actions",
 ] as const;
 export type Feature = (typeof features)[number];
 

@@ -4,6 +4,7 @@ import type {
   Cluster,
   DeleteOutcome,
   ManagerChange,
+  ObjectPatch,
   RemoveOptions,
   ServedKind,
   WriteOptions,
@@ -100,6 +101,14 @@ export class KubeCluster implements Cluster {
       throw fault;
     }
     return this.#confirm(asked, options.uid, signal);
+  }
+
+  async patch(as: ServiceAccount, address: ObjectAddress, patch: ObjectPatch, signal: AbortSignal): Promise<void> {
+    const asked: Asked = { verb: "patch", address, as };
+    const part = patch.subresource === undefined ? "" : `/${patch.subresource}`;
+    const path = `${await this.#path(asked, signal)}${part}?fieldManager=${patch.manager}`;
+    const { body } = patch;
+    await this.#send({ method: "PATCH", path, body, contentType: "application/merge-patch+json" }, asked, signal);
   }
 
   async release(as: ServiceAccount, address: ObjectAddress, uid: string, signal: AbortSignal): Promise<void> {
