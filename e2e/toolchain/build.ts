@@ -42,9 +42,13 @@ async function make(binary: Binary, out: string): Promise<void> {
   const { name, entry, lean } = binary;
   const { metafile } = await bundle({
     absWorkingDir: root,
-    entryPoints: [entry],
-    outfile: join(out, `${name}.mjs`),
+    entryPoints: [{ in: entry, out: name }],
+    outdir: out,
+    outExtension: { ".js": ".mjs" },
     bundle: true,
+    // What the agent imports only where it is asked for (YAML, expressions) stands in files of its own: not read, not held.
+    splitting: lean,
+    chunkNames: `${name}-[hash]`,
     platform: "node",
     target: "node24",
     format: "esm",
