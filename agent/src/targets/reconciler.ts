@@ -4,6 +4,7 @@ import type { ApplyInput, ApplyResult } from "../apply/model.ts";
 import type { TargetHealth } from "../health/model.ts";
 import type { TargetStatus } from "../report/model.ts";
 import { withSince } from "../report/problems.ts";
+import { carryOut } from "./act.ts";
 import { objectsOf, permitted, runsHooks } from "./bundle.ts";
 import { decide, type Work } from "./decide.ts";
 import { healEvents, hookEvents } from "./events.ts";
@@ -129,34 +130,13 @@ export class Targets {
         return this.#applyInTime(key, target, work, signal);
       case "check":
         return this.#check(key, target, work, signal);
-      case "act":
-        return this.#act(key, target, work, signal);
+      case "act": {
+        const asked = { ...work, key, target, clusterMode: this.#wanted.clusterMode };
+        const acted = await carryOut(this.#ports, asked, signal);
+        this.#show(live, { ...live.status, ...acted });
+        return again(0);
+      }
     }
-  }
-
-  /** Once, whatever comes of it; what may be tried again is, before anything is remembered. */
-  async #act(
-    key: TargetKey,
-    target: DesiredTarget,
-    work: Work & { kind: "act" },
-    signal: AbortSignal,
-  ): Promise<Outcome> {
-    const { applier, memories, sink } = this.#ports;
-    const live = this.#of(key);
-    const { account, selfHeal, mode } = policyOf(target, this.#wanted.clusterMode);
-    const input = { target: key, account, heals: selfHeal && mode !== "Observe", action: work.action };
-    const [done, problem] = await applier.act(input, signal).then(
-      (text) => [text, undefined] as const,
-      (thrown: unknown) => ["", Fault.from(thrown)] as const,
-    );
-    if (problem?.retryable === true) throw problem;
-    await memories.set(key, { ...memories.get(key), operation: work.operation });
-    const actor = target.operation?.actor ?? "";
-    const message = problem === undefined ? `${actor}: ${done}` : `${actor}: ${work.action.verb}: ${problem.message}`;
-    sink.event({ reason: problem === undefined ? "ActionDone" : "ActionFailed", message, target: key });
-    const acted = { operation: work.operation, operationDone: done, operationProblem: problem };
-    this.#show(live, { ...live.status, ...acted });
-    return again(0);
   }
 
   async #applyInTime(
