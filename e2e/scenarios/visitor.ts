@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { root } from "../toolchain/program.ts";
-import { Child, processesNaming, run, showLogsOnFailure } from "../world/process.ts";
+import { Child, endProcessesNaming, processesNaming, run, showLogsOnFailure } from "../world/process.ts";
 import { TempDir } from "../world/temp.ts";
 import { notYet, until, within } from "../world/wait.ts";
 
@@ -31,8 +31,7 @@ export class Visitor implements AsyncDisposable {
       await child.ready("it says that it is ready", (output) => /^ready after/m.test(output), 60_000);
       return new Visitor(child, dir);
     } catch (error) {
-      await child[Symbol.asyncDispose]();
-      await dir[Symbol.asyncDispose]();
+      await new Visitor(child, dir)[Symbol.asyncDispose]();
       throw error;
     }
   }
@@ -64,6 +63,8 @@ export class Visitor implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#child[Symbol.asyncDispose]();
+    // What it started runs in groups of its own, and is left where it could not end by itself.
+    await endProcessesNaming(this.#dir.path);
     await this.#dir[Symbol.asyncDispose]();
   }
 }
