@@ -1,5 +1,6 @@
 import { fromBytes, toBytes } from "./bytes.ts";
 import { escapePart } from "./escape.ts";
+import { quoteGo } from "./quote.ts";
 import { CallError } from "./value.ts";
 
 /** The parts of a URL as Go's net/url names them. */
@@ -14,13 +15,13 @@ export interface UrlParts {
 }
 
 function bad(url: string, why: string): never {
-  throw new CallError(`unable to parse url: parse ${JSON.stringify(url)}: ${why}`);
+  throw new CallError(`unable to parse url: parse ${quoteGo(url)}: ${why}`);
 }
 
 function unescape(text: string, url: string): string {
   if (!text.includes("%")) return text;
   const wrong = /%(?![0-9a-fA-F]{2})/.exec(text);
-  if (wrong !== null) bad(url, `invalid URL escape ${JSON.stringify(text.slice(wrong.index, wrong.index + 3))}`);
+  if (wrong !== null) bad(url, `invalid URL escape ${quoteGo(text.slice(wrong.index, wrong.index + 3))}`);
   const bytes: number[] = [];
   for (const piece of text.split(/(%[0-9a-fA-F]{2})/)) {
     if (piece.startsWith("%")) bytes.push(Number.parseInt(piece.slice(1), 16));
@@ -81,12 +82,12 @@ function parseHost(host: string, url: string): string {
       : host.length - 1;
   if (host.startsWith("[") && end < 0) bad(url, "missing ']' in host");
   const port = host.slice(end + 1);
-  if (port !== "" && !/^:\d*$/.test(port)) bad(url, `invalid port ${JSON.stringify(port)} after host`);
+  if (port !== "" && !/^:\d*$/.test(port)) bad(url, `invalid port ${quoteGo(port)} after host`);
   // In a host only bytes beyond ASCII may be written with a percent sign, and the sign itself.
   const escape = /%(?!25|[89a-fA-F][0-9a-fA-F]).{0,2}/.exec(host)?.[0];
-  if (escape !== undefined) bad(url, `invalid URL escape ${JSON.stringify(escape)}`);
+  if (escape !== undefined) bad(url, `invalid URL escape ${quoteGo(escape)}`);
   const wrong = /[^A-Za-z0-9\-_.~!$&'()*+,;=:[\]<>"%\u0080-\uffff]/.exec(host)?.[0];
-  if (wrong !== undefined) bad(url, `invalid character ${JSON.stringify(wrong)} in host name`);
+  if (wrong !== undefined) bad(url, `invalid character ${quoteGo(wrong)} in host name`);
   return unescape(host, url);
 }
 
