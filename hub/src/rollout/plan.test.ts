@@ -154,20 +154,24 @@ test("the fleet's own default and its times hold for every set that says nothing
   assert.deepEqual([strategy.stableForMs, strategy.progressDeadlineMs], [100, 5_000]);
 });
 
-test("1,000 clusters of 200 targets are planned within half a second", () => {
-  const list = (content: string) =>
-    Array.from({ length: 200_000 }, (_, n): ReleaseTarget => {
+test("ten times as many targets take about ten times as long to plan", () => {
+  const list = (length: number, content: string) =>
+    Array.from({ length }, (_, n): ReleaseTarget => {
       const cluster = `c${n % 1000}` as ClusterId;
       return { target: `argocd/t${n}` as TargetKey, cluster, content: `sha256:${content.repeat(64)}` as Digest };
     });
-  const given = input(list("a"), { current: list("b"), strategy: careful() });
-  plan(given, hash);
-  const before = performance.now();
-  const made = plan(given, hash);
-  const took = performance.now() - before;
-  assert.equal(made.clusters.length, 1000);
-  // The bar is 500 ms; the bench measures it. Here only an order of magnitude fails, for machines are shared.
-  assert.ok(took < 2_500, `took ${Math.round(took)} ms`);
+  const took = (length: number) => {
+    const given = input(list(length, "a"), { current: list(length, "b"), strategy: careful() });
+    const times = [0, 1, 2].map(() => {
+      const before = performance.now();
+      assert.equal(plan(given, hash).clusters.length, 1000);
+      return performance.now() - before;
+    });
+    return Math.min(...times);
+  };
+  // Quadratic work would take a hundred times as long; the bench `plan` measures the time itself.
+  const ratio = took(200_000) / took(20_000);
+  assert.ok(ratio < 50, `${ratio.toFixed(1)} times as long`);
 });
 
 test("a step over 10,000 clusters in which nothing changed is quick, and gives the same state", () => {
