@@ -11,7 +11,8 @@ const objects = 10;
 
 /** The built agent with the flags of its wrapper, at rest with all targets applied and watched. */
 export const bench: Bench = {
-  summary: "memory of the built agent with 50 targets × 10 objects (npm run build first)",
+  summary: "memory of the built agent with 50 targets × 10 objects",
+  built: true,
   async run({ tools, say }) {
     const targets = knob("TARGETS", 50);
     await using world = await World.start({ tools, clusters: [{ id: "a", kind: "real" }], files: {} });

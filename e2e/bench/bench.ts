@@ -25,6 +25,8 @@ export interface BenchContext {
 export interface Bench {
   /** One line for the list. */
   readonly summary: string;
+  /** It measures what `npm run build` makes, which is made anew before it runs. */
+  readonly built?: boolean;
   run(context: BenchContext): Promise<readonly Bar[]>;
 }
 

@@ -1,4 +1,5 @@
 import process from "node:process";
+import { build } from "../toolchain/build.ts";
 import { ensureTools } from "../toolchain/tools.ts";
 import type { Bench } from "./bench.ts";
 import { conditionsHere, jsonLine, table } from "./report.ts";
@@ -49,6 +50,7 @@ async function runOne(name: string, bench: Bench, { json, quick }: Asked): Promi
   process.once("SIGINT", () => interrupted.abort(new Error("interrupted")));
   const tools = await ensureTools();
   const say = (text: string) => process.stderr.write(`${text}\n`);
+  if (bench.built === true) await build();
   const bars = await bench.run({ tools, signal: interrupted.signal, quick, say });
   const missing = tools.missing.some((one) => one.name === "natsServer");
   const conditions = await conditionsHere(missing ? undefined : tools.natsServer);

@@ -69,7 +69,9 @@ const rss = process.memoryUsage.rss();
 const oneElement = timeChanges((change) => {
   const all = elements(count(10_000));
   const [first, ...others] = all;
-  return inputOf(listSet([{ ...first, env: `env-${change}` }, ...others]), { clusters: clusters(count(1_000)) });
+  // Elements name a thousand clusters, or as many as there are elements.
+  const named = clusters(Math.min(1_000, all.length));
+  return inputOf(listSet([{ ...first, env: `env-${change}` }, ...others]), { clusters: named });
 });
 const oneLabel = timeChanges((change) => {
   const [first, ...others] = clusters(count(100));
