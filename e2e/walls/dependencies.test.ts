@@ -47,9 +47,9 @@ test("docs/decisions/0001-dependencies.md gives a reason for each dependency, an
   assert.deepEqual([...explained].sort(), [...used].sort());
 });
 
-test("the aims for run-time dependencies hold: proto 3, agent 10, hub 21", async () => {
-  // Templates ask for digests, which are no business of ours to write. The hub reads charts from repositories and registries: archives, versions, and HTTP with its own CAs and proxies.
-  for (const [workspace, most] of Object.entries({ proto: 3, agent: 10, hub: 21 })) {
+test("the aims for run-time dependencies hold: proto 3, agent 10, hub 20", async () => {
+  // Of the hub, two more than was first aimed at: archives and versions, of charts in repositories and registries.
+  for (const [workspace, most] of Object.entries({ proto: 3, agent: 10, hub: 20 })) {
     const count = Object.keys((await manifest(workspace)).dependencies ?? {}).length;
     assert.ok(count <= most, `${workspace} has ${count} dependencies; drop one, or raise this number with a reason`);
   }

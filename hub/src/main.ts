@@ -23,6 +23,7 @@ import { healthService } from "./platform/grpc/health.ts";
 import { reflectionServices } from "./platform/grpc/reflection.ts";
 import { startGrpcServer } from "./platform/grpc/server.ts";
 import { calledBack } from "./platform/http/callback.ts";
+import { HttpExchange } from "./platform/http/exchange.ts";
 import { gateWorld } from "./platform/http/gates.ts";
 import { startHttpServer } from "./platform/http/server.ts";
 import { openLog } from "./platform/log/log.ts";
@@ -164,7 +165,7 @@ function makeHub(world: World): { readonly hub: Hub; readonly keeper: LeaseKeepe
 }
 
 function apiClient({ sources }: HubConfig): HttpApiClient {
-  return new HttpApiClient({ environment: process.env, servers: serversOf(sources) });
+  return new HttpApiClient(new HttpExchange({ environment: process.env, servers: serversOf(sources) }));
 }
 
 /** Opens the two ports. Throws `port-in-use`. */

@@ -6,6 +6,7 @@ import { FakeClock, generous, seededChance } from "@capstan/proto/testing";
 import { openMirror } from "../platform/git/open.ts";
 import { GitHttpServer, scratch, TestRepository } from "../platform/git/testing.ts";
 import { HttpClient } from "../platform/http/client.ts";
+import { HttpExchange } from "../platform/http/exchange.ts";
 import { Spawner } from "../platform/render/spawner.ts";
 import type { Commit, CommitInfo, Credential, Repository, Revision } from "./model.ts";
 import type { GitMirror } from "./port.ts";
@@ -207,7 +208,7 @@ test("with real Git: a push is seen, an outage survived, a restart served from d
       path,
       clock: systemClock,
       runner: new Spawner(),
-      http: new HttpClient({ environment: {}, privateHosts: [] }),
+      http: new HttpClient(new HttpExchange({ environment: {}, servers: [] })),
       ...{ plainRegistries: [], servers: [], proxies: {} },
     });
     assert.equal(backend, "git");

@@ -7,11 +7,12 @@ import { Fault } from "@capstan/proto";
 import { defaultIdentityTimes } from "../../identity/model.ts";
 import type { ApiRequest } from "../../listings/port.ts";
 import { loadAuthority } from "../crypto/authority.ts";
-import { isInnerAddress } from "./addresses.ts";
+import { isInnerAddress } from "../http/addresses.ts";
+import { HttpExchange } from "../http/exchange.ts";
 import { HttpApiClient } from "./client.ts";
 import { ApiServer } from "./testing.ts";
 
-const apiClient = new HttpApiClient({ environment: {}, servers: [] });
+const apiClient = new HttpApiClient(new HttpExchange({ environment: {}, servers: [] }));
 const never = new AbortController().signal;
 
 function request(url: string, more: Partial<ApiRequest> = {}): ApiRequest {
@@ -102,9 +103,9 @@ it("goes through the proxy of the environment, or of the server's own rule, but 
     { environment: env, servers: [] },
     { environment: {}, servers: [rule] },
   ]) {
-    assert.equal((await new HttpApiClient(options).send(request(url), never)).body, '"/x"');
+    assert.equal((await new HttpApiClient(new HttpExchange(options)).send(request(url), never)).body, '"/x"');
   }
-  const none = new HttpApiClient({ environment: { ...env, no_proxy: "api.invalid" }, servers: [] });
+  const none = new HttpApiClient(new HttpExchange({ environment: { ...env, no_proxy: "api.invalid" }, servers: [] }));
   assert.equal((await faultOf(none.send(request(url), never))).code, "api-unreachable");
 });
 
@@ -120,7 +121,7 @@ describe("trust in a server", () => {
     assert.equal(fault.code, "api-unreachable");
     assert.match(fault.message, /certificate/);
     const rule = { prefix: server.url, ca: files.caFile };
-    const byRule = new HttpApiClient({ environment: {}, servers: [rule] });
+    const byRule = new HttpApiClient(new HttpExchange({ environment: {}, servers: [rule] }));
     assert.equal((await byRule.send(request(server.url), never)).body, '"well"');
     for (const trust of [{ insecure: true }, { insecure: false, ca: readFileSync(files.caFile, "utf8") }]) {
       assert.equal((await apiClient.send(request(server.url, { trust }), never)).body, '"well"');

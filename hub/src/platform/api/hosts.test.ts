@@ -5,11 +5,12 @@ import type { JsonObject } from "../../documents/model.ts";
 import { generatorsFragment } from "../../listings/config.ts";
 import type { ListingQuery, ListingState } from "../../listings/model.ts";
 import { ListingsReconciler } from "../../listings/reconciler.ts";
+import { HttpExchange } from "../http/exchange.ts";
 import { HttpApiClient } from "./client.ts";
 import { appSigner } from "./github-app.ts";
 import { ApiServer, type Heard, type Said } from "./testing.ts";
 
-const apiClient = new HttpApiClient({ environment: {}, servers: [] });
+const apiClient = new HttpApiClient(new HttpExchange({ environment: {}, servers: [] }));
 const tokenRef = { secretName: "scm", key: "token" };
 
 /** Asks one query of a real server, as the hub does. */

@@ -6,6 +6,7 @@ import { Fault, systemClock } from "@capstan/proto";
 import { parseRepository } from "../../sources/repository.ts";
 import type { ServerRule } from "../../sources/servers.ts";
 import { HttpClient } from "../http/client.ts";
+import { HttpExchange } from "../http/exchange.ts";
 import { makeCertificate, TestProxy } from "../http/testing.ts";
 import { Spawner } from "../render/spawner.ts";
 import type { DiskMirror } from "./mirror.ts";
@@ -37,7 +38,7 @@ async function world() {
   const opened: DiskMirror[] = [];
   const mirrors = async (rule: Omit<ServerRule, "prefix">, proxies: Record<string, string> = {}) => {
     const servers = [{ prefix: server.url, ...rule }];
-    const http = new HttpClient({ environment: proxies, privateHosts: [], servers });
+    const http = new HttpClient(new HttpExchange({ environment: proxies, servers }));
     const reach = { http, servers, proxies, plainRegistries: [], runner: new Spawner(), clock: systemClock };
     const path = process.env["PATH"] ?? "";
     const folder = join(directory.path, `mirrors-${Object.keys(rule).join("-")}-${Object.keys(proxies).length}`);

@@ -1,8 +1,8 @@
 import { Fault } from "@capstan/proto";
-import type { HttpAnswer } from "../http/client.ts";
+import type { Reply } from "../http/exchange.ts";
 
 /** Throws what an answer other than 200 means. `what`: what was asked for, in words. */
-export function expectOk(answer: HttpAnswer, what: string, repository: string): void {
+export function expectOk(answer: Reply, what: string, repository: string): void {
   if (answer.status === 200) return;
   const where = { repository };
   if (answer.status === 401 || answer.status === 403) {

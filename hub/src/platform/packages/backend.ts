@@ -28,13 +28,11 @@ const knownFile = "capstan-package.json";
  */
 export class PackageBackend implements GitBackend {
   readonly #git: GitBackend;
-  readonly #http: HttpClient;
   readonly #sources: Readonly<Record<"charts" | "oci", PackageSource>>;
 
-  /** `plain`: hosts of registries that are spoken to without TLS. Closing it closes the client too. */
+  /** `plain`: hosts of registries that are spoken to without TLS. */
   constructor(git: GitBackend, http: HttpClient, plain: ReadonlySet<string>) {
     this.#git = git;
-    this.#http = http;
     this.#sources = { charts: new ChartRepository(http), oci: new OciRegistry(http, (host) => plain.has(host)) };
   }
 
@@ -73,7 +71,7 @@ export class PackageBackend implements GitBackend {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#git.close(), this.#http.close()]);
+    await this.#git.close();
   }
 
   #sourceOf({ transport }: Repository): PackageSource | undefined {

@@ -10,6 +10,7 @@ import { parseRevision } from "../../sources/revision.ts";
 import { openMirror } from "../git/open.ts";
 import { scratch, TestRepository } from "../git/testing.ts";
 import { HttpClient } from "../http/client.ts";
+import { HttpExchange } from "../http/exchange.ts";
 import { portsOver, realSandbox } from "../render/testing.ts";
 import { ChartServer, type ChartText, chartFiles, helm, packChart, RegistryServer } from "./testing.ts";
 import { unpack } from "./unpack.ts";
@@ -20,7 +21,7 @@ const never = new AbortController().signal;
 async function world() {
   const directory = await scratch();
   const open = async () => {
-    const http = new HttpClient({ environment: {}, privateHosts: [] });
+    const http = new HttpClient(new HttpExchange({ environment: {}, servers: [] }));
     const path = process.env["PATH"] ?? "";
     const options = { path, clock: systemClock, http, plainRegistries: ["127.0.0.1"], servers: [], proxies: {} };
     const { mirror } = await openMirror({ ...options, directory: join(directory.path, "mirrors") });

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { Fault } from "@capstan/proto";
 import type { Credential } from "../../sources/model.ts";
 import { parseVersion } from "../../sources/version.ts";
-import type { HttpAnswer, HttpClient } from "../http/client.ts";
+import type { HttpClient } from "../http/client.ts";
+import type { Reply } from "../http/exchange.ts";
 import { expectOk } from "./answer.ts";
 import type { Asking, Download, Listing, PackageSource, Version } from "./port.ts";
 
@@ -75,7 +76,7 @@ export class OciRegistry implements PackageSource {
   }
 
   /** Asks, and signs in where the registry demands it (the token protocol of the distribution specification). */
-  async #get(asking: Asking, url: string, limitBytes: number): Promise<HttpAnswer> {
+  async #get(asking: Asking, url: string, limitBytes: number): Promise<Reply> {
     const { signal, credential } = asking;
     const headers = { accept: `${manifestTypes}, application/json, */*;q=0.1` };
     const first = await this.#http.get({ url, headers, limitBytes, signal });
@@ -88,11 +89,10 @@ export class OciRegistry implements PackageSource {
 
   async #token(challenge: Challenge, { repository, credential, signal }: Asking, from: string): Promise<string> {
     const realm = new URL(challenge.realm);
-    await this.#http.refusePrivate(realm, new URL(from));
     if (challenge.service !== undefined) realm.searchParams.set("service", challenge.service);
     const name = new URL(repository.url.replace(/^oci:/, "https:")).pathname.slice(1);
     realm.searchParams.set("scope", challenge.scope ?? `repository:${name}:pull`);
-    const asked = { url: realm.href, limitBytes: documentLimit, signal };
+    const asked = { url: realm.href, limitBytes: documentLimit, signal, namedBy: from };
     const answer = await this.#http.get(credential === undefined ? asked : { ...asked, credential: basic(credential) });
     expectOk(answer, "signing in at the OCI registry", repository.url);
     const { token, access_token: other } = JSON.parse(new TextDecoder().decode(answer.body)) as Record<string, unknown>;
@@ -155,14 +155,14 @@ function layerOf(manifest: unknown, { repository }: Asking): Layer {
   return typeof created === "string" ? { ...known, created } : known;
 }
 
-function nextPage(answer: HttpAnswer, url: string): string | undefined {
+function nextPage(answer: Reply, url: string): string | undefined {
   const found = /<([^>]+)>\s*;\s*rel="?next"?/i.exec(answer.headers["link"] ?? "");
   const next = found === null ? undefined : (URL.parse(found[1] ?? "", url) ?? undefined);
   // The credential goes along: to the same host only.
   return next?.origin === new URL(url).origin ? next.href : undefined;
 }
 
-function json(answer: HttpAnswer, { repository }: Asking): unknown {
+function json(answer: Reply, { repository }: Asking): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(answer.body)) as unknown;
   } catch (cause) {

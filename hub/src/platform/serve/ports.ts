@@ -13,6 +13,7 @@ import { serversOf } from "../../sources/config.ts";
 import { gunzip, gzip, sha256Digest, sha256Hex } from "../crypto/digests.ts";
 import { openMirror, secretReader } from "../git/open.ts";
 import { HttpClient } from "../http/client.ts";
+import { HttpExchange, proxiesOf } from "../http/exchange.ts";
 import { openTools } from "../render/open.ts";
 import type { Runner } from "../render/spawner.ts";
 
@@ -40,16 +41,11 @@ export async function openRepositories(
   const directory = join(resolve(config.data), "git");
   const { privateHosts, plainRegistries } = config.sources;
   const servers = serversOf(config.sources);
-  const http = new HttpClient({ environment, privateHosts, servers });
+  const http = new HttpClient(new HttpExchange({ environment, privateHosts, servers }));
   const path = environment["PATH"] ?? "";
   const reaching = { servers, proxies: proxiesOf(environment), http, plainRegistries };
   const { mirror, backend } = await openMirror({ directory, path, clock, runner, ...reaching });
   return { mirror, backend, secrets: secretReader(environment) };
-}
-
-function proxiesOf(environment: NodeJS.ProcessEnv): Record<string, string> {
-  const names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
-  return Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
 }
 
 /** Renders whose keys are remembered: the targets of a large fleet. */
