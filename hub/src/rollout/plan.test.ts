@@ -201,3 +201,39 @@ test("a step over 10,000 clusters in which nothing changed is quick, and gives t
   assert.equal(next.dispatch.length, 0);
   assert.ok(performance.now() - before < 1_000);
 });
+
+test("a plan's hash is over the same text for ever: approvals and runs under way are bound to it", () => {
+  const texts: string[] = [];
+  const keeping = (text: string) => hash(texts[texts.push(text) - 1] ?? "");
+  const release = [
+    wanted("a", "ams", "new"),
+    wanted("b", "ams", "new"),
+    wanted("c", "ams", "other"),
+    wanted("m", "ber", "x"),
+  ];
+  const current = [
+    wanted("a", "ams", "old"),
+    wanted("b", "ams", "old"),
+    wanted("gone", "ams", "y"),
+    wanted("m", "ams", "x"),
+  ];
+  const made = plan(input(release, { current, strategy: allAtOnce() }), keeping);
+  const [old, fresh, other, x, y] = ["old", "new", "other", "x", "y"].map(hash);
+  const lines = [
+    `ams 0 600000\nargocd/a ${old} ${fresh} \nargocd/b ${old} ${fresh} \nargocd/c null ${other} `,
+    `ber 0 600000\nargocd/m null ${x} `,
+    `ams 1 600000\nargocd/gone ${y} null \nargocd/m ${x} null ber`,
+  ];
+  const { lane: of, release: id, previous, strategy, stages, unmatched, unknown } = made;
+  const head = JSON.stringify({ lane: of, release: id, previous, strategy, stages, unmatched, unknown });
+  assert.deepEqual(texts, [...lines, [head, ...lines.map(hash)].join("\n")]);
+});
+
+test("the order in which what runs is listed decides nothing", () => {
+  const current = many(9, "old").flatMap((one, n) =>
+    n % 3 === 0 ? [one, wanted(`left-${n}`, one.cluster, "x")] : [one],
+  );
+  const made = plan(input(many(9, "new"), { current }), hash);
+  const shuffled = [...current.slice(5), ...current.slice(0, 5).reverse()];
+  assert.deepEqual(plan(input(many(9, "new"), { current: shuffled }), hash), made);
+});

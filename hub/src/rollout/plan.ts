@@ -15,15 +15,19 @@ export function plan(input: PlanInput, hash: Hash): Plan {
   const { targets } = input.release;
   const wanted = indexOf(targets);
   const is = new Array<Digest | null>(targets.length).fill(null);
+  // Both lists mostly come in the same order: the place after the last one is tried before the index is asked.
+  let next = 0;
   for (const { target, cluster, content } of input.current) {
-    const at = wanted.get(target);
+    const at = targets[next]?.target === target ? next : wanted.get(target);
     const wants = at === undefined ? undefined : targets[at];
+    if (at !== undefined) next = at + 1;
     if (at !== undefined && wants?.cluster === cluster) is[at] = content;
     else places.of(cluster)?.removals.push(removalOf(target, content, wants?.cluster));
   }
   const kept: Assigned[] = [];
   let unchanged = 0;
-  for (const [at, wants] of targets.entries()) {
+  for (let at = 0; at < targets.length; at += 1) {
+    const wants = targets[at] as ReleaseTarget;
     const from = is[at] ?? null;
     const place = places.of(wants.cluster);
     if (place !== undefined && (from !== wants.content || again)) place.changes.push(workOf(wants, from));
@@ -46,7 +50,7 @@ export function plan(input: PlanInput, hash: Hash): Plan {
 /** Where in the release each target stands. A name is unique in the fleet, so a release has it once. */
 function indexOf(targets: readonly ReleaseTarget[]): ReadonlyMap<TargetKey, number> {
   const places = new Map<TargetKey, number>();
-  for (const [at, { target }] of targets.entries()) places.set(target, at);
+  for (let at = 0; at < targets.length; at += 1) places.set((targets[at] as ReleaseTarget).target, at);
   if (places.size === targets.length) return places;
   const twice = targets.find(({ target }, at) => places.get(target) !== at);
   const again = targets[places.get(twice?.target ?? ("" as TargetKey)) ?? 0];
@@ -70,6 +74,7 @@ class Places {
   readonly strangers = new Set<ClusterId>();
   readonly #only: ReadonlySet<ClusterId> | undefined;
   readonly #places = new Map<ClusterId, Place>();
+  #last: Place | undefined;
 
   constructor({ clusters, only }: PlanInput) {
     this.#only = only === undefined ? undefined : new Set(only);
@@ -79,8 +84,10 @@ class Places {
     }
   }
 
+  /** A release names one cluster's targets one after the other, mostly: the last answer often is the next one. */
   of(cluster: ClusterId): Place | undefined {
-    return this.#places.get(cluster);
+    if (this.#last?.cluster !== cluster) this.#last = this.#places.get(cluster);
+    return this.#last;
   }
 
   /** A cluster that the fleet does not know; one that was left out on purpose is none. */
@@ -149,12 +156,28 @@ export function planHash(plan: Hashed, hash: Hash): Digest {
   const { lane, release, previous, strategy, stages, unmatched, unknown } = plan;
   const parts: string[] = [JSON.stringify({ lane, release, previous, strategy, stages, unmatched, unknown })];
   for (const { cluster, stage, deadlineMs, moves } of plan.clusters) {
-    let text = `${cluster} ${stage} ${deadlineMs}`;
-    for (const { target, from, to, successor } of moves) text += `\n${target} ${from} ${to} ${successor ?? ""}`;
+    // One join of a cluster's words, not one string in another for each: that is what planning would mostly do.
+    const words = [`${cluster} ${stage} ${deadlineMs}`];
+    let [last] = moves;
+    let change = last === undefined ? "" : changeText(last);
+    for (const move of moves) {
+      if (last === undefined || !isSameChange(last, move)) change = changeText(move);
+      last = move;
+      words.push("\n", move.target, change);
+    }
     // A digest for each cluster keeps the texts small: one of all moves would be tens of megabytes.
-    parts.push(hash(text));
+    parts.push(hash(words.join("")));
   }
   return hash(parts.join("\n"));
+}
+
+/** From what to what, and where it went: its part of the hash. */
+function changeText({ from, to, successor }: Move): string {
+  return ` ${from} ${to} ${successor ?? ""}`;
+}
+
+function isSameChange(a: Move, b: Move): boolean {
+  return a.from === b.from && a.to === b.to && a.successor === b.successor;
 }
 
 /** The release that a plan brings, whole; undefined where it was planned for some clusters only. */
