@@ -21,8 +21,8 @@ export const bench: Bench = {
       clusters: count,
       files: (repoURL) => ({ ...stagedSet(repoURL, spec(ids)), [settings]: configMap("settings", "0") }),
     });
-    // Agents gather their reports for a second, as real ones do; three stages wait for it three times.
-    const { herd } = await joinAll(fleet, context, { paceMs: 100 });
+    // Agents pace their reports as real ones do: what that costs a run counts.
+    const { herd } = await joinAll(fleet, context);
     const first = await untilState(fleet, { before: "", state: "Succeeded", bound: 120_000 });
     const ends: number[] = [];
     let before = first.id;

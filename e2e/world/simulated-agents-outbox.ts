@@ -10,13 +10,17 @@ export interface Gone {
 
 /** How an outbox sends. */
 export interface OutboxInit {
-  /** Milliseconds between two batches; a real agent's are 1,000. */
+  /** Milliseconds between two batches in the long run; a real agent's are 1,000. */
   readonly paceMs: number;
   /** False: no session stands. */
   send(batch: ReportBatch): boolean;
 }
 
 const patienceMs = 10_000;
+/** After a pause so many batches do not wait for the pace, as of a real agent. */
+const quickBatches = 3;
+/** Two batches are so far apart at least, where the pace is not even quicker. */
+const quickMs = 100;
 
 /** Reports as a real agent sends them: the latest of each target, one batch under way, again until acknowledged. */
 export class ReportOutbox {
@@ -29,6 +33,7 @@ export class ReportOutbox {
   #sequence = 0n;
   #underWay: { readonly sequence: bigint; readonly keys: readonly string[] } | undefined;
   #lastSent = Number.NEGATIVE_INFINITY;
+  #restedAt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   revision = 0n;
   /** Batches that the hub acknowledged. */
@@ -91,7 +96,9 @@ export class ReportOutbox {
 
   #flush(): void {
     if (this.#timer !== undefined || this.#underWay !== undefined || (this.quiet && !this.#full)) return;
-    const rest = this.#lastSent + this.#init.paceMs - performance.now();
+    const { paceMs } = this.#init;
+    const quick = this.#lastSent + Math.min(quickMs, paceMs);
+    const rest = Math.max(quick, this.#restedAt - (quickBatches - 1) * paceMs) - performance.now();
     if (rest > 0) this.#later(rest);
     else this.#send();
   }
@@ -113,6 +120,7 @@ export class ReportOutbox {
     this.#full = false;
     this.#speak = false;
     this.#lastSent = performance.now();
+    this.#restedAt = Math.max(this.#restedAt, this.#lastSent) + this.#init.paceMs;
     this.#watch(batch.sequence);
   }
 

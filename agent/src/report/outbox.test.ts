@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { Fault, type TargetKey } from "@capstan/proto";
 import { Phase, type ReportBatch, TargetReportSchema } from "@capstan/proto/agent";
-import { fullEveryMs, Outbox, paceMs, patienceMs } from "./outbox.ts";
+import { fullEveryMs, Outbox, paceMs, patienceMs, quickBatches, quickMs } from "./outbox.ts";
 
 const report = (name: string, generation = 1n, phase = Phase.DONE) =>
   create(TargetReportSchema, { namespace: "ns", name, generation, phase });
@@ -37,13 +37,33 @@ describe("the outbox", () => {
     assert.deepEqual(names(batchOf(outbox, 5_000)), ["b@2"]);
   });
 
-  it("sends no more than one batch a second, and coalesces what changes meanwhile", () => {
+  it("sends a few batches quickly after a pause, and coalesces what changes between them", () => {
     const outbox = started();
     outbox.report(report("a", 1n));
     outbox.report(report("a", 2n));
-    assert.deepEqual(outbox.next(400), { kind: "later", afterMs: paceMs - 400 });
+    assert.deepEqual(outbox.next(40), { kind: "later", afterMs: quickMs - 40 });
     outbox.report(report("a", 3n));
-    assert.deepEqual(names(batchOf(outbox, paceMs)), ["a@3"]);
+    assert.deepEqual(names(batchOf(outbox, quickMs)), ["a@3"]);
+  });
+
+  it("sends one batch a second in the long run, and is quick again only after a pause", () => {
+    const outbox = started();
+    let generation = 0n;
+    const sentBetween = (from: number, to: number) => {
+      const sent: number[] = [];
+      for (let now = from; now < to; now += 20) {
+        outbox.report(report("a", ++generation));
+        const due = outbox.next(now);
+        if (due.kind !== "batch") continue;
+        outbox.acknowledged(due.batch.sequence);
+        sent.push(now - from);
+      }
+      return sent;
+    };
+    // The first of the quick ones was the full batch at 0.
+    assert.deepEqual(sentBetween(20, 4_020), [80, 180, 980, 1_980, 2_980, 3_980]);
+    const pause = 4_020 + quickBatches * paceMs;
+    assert.deepEqual(sentBetween(pause, pause + 1_500), [0, 100, 200, 1_000]);
   });
 
   it("says nothing of what has not changed", () => {

@@ -4,8 +4,12 @@ import { type ReportBatch, ReportBatchSchema, type TargetReport, TargetReportSch
 import { problemOf } from "./fold.ts";
 import type { RemovedTarget } from "./model.ts";
 
-/** A batch at most so often, ms; the first change after a pause goes out at once. */
+/** A batch at most so often in the long run, ms; the first change after a pause goes out at once. */
 export const paceMs = 1_000;
+/** After a pause so many batches need not wait for the pace: a rollout waits for what comes right after a new state. */
+export const quickBatches = 3;
+/** Two batches are so far apart at least, ms. */
+export const quickMs = 100;
 /** All targets again, ms. */
 export const fullEveryMs = 300_000;
 /** Without an acknowledgement for so long, ms, a batch is sent again. */
@@ -46,6 +50,8 @@ export class Outbox {
   #sequence = 0n;
   #underWay: UnderWay | undefined;
   #lastSent = Number.NEGATIVE_INFINITY;
+  /** From when on all quick batches may be sent again; each batch takes one pace of it. */
+  #restedAt = Number.NEGATIVE_INFINITY;
   #lastFull = Number.NEGATIVE_INFINITY;
 
   /** The target's state now. Nothing is sent where nothing changed. */
@@ -115,7 +121,7 @@ export class Outbox {
     if (!full && this.#dirty.size === 0 && this.#removed.size === 0 && !this.#speak) {
       return this.#complete ? { kind: "later", afterMs: this.#lastFull + fullEveryMs - now } : { kind: "nothing" };
     }
-    const rest = this.#lastSent + paceMs - now;
+    const rest = Math.max(this.#lastSent + quickMs, this.#restedAt - (quickBatches - 1) * paceMs) - now;
     if (rest > 0) return { kind: "later", afterMs: rest };
     return { kind: "batch", batch: this.#send(full, now) };
   }
@@ -132,6 +138,7 @@ export class Outbox {
     }
     this.#speak = false;
     this.#lastSent = now;
+    this.#restedAt = Math.max(this.#restedAt, now) + paceMs;
     const reports = targets.flatMap((target) => this.#latest.get(target) ?? []);
     return create(ReportBatchSchema, {
       sequence,
