@@ -1,6 +1,7 @@
 import { Fault } from "@capstan/proto";
 import type { GitNeed, GitSnapshot, GitTreeView } from "../generators/model.ts";
 import type { Tree } from "../sources/model.ts";
+import { textOf } from "../yaml/text.ts";
 import type { SourceView } from "./port.ts";
 
 /** A commit's listing and the texts that were asked for; shared by all sets that read that commit. */
@@ -98,7 +99,7 @@ function keyOf(repoURL: string, commit: string): string {
 /** A file that cannot be read is remembered as its fault, told when it is used. */
 async function read(loaded: Loaded, path: string): Promise<void> {
   try {
-    loaded.texts.set(path, new TextDecoder("utf-8", { fatal: true }).decode(await loaded.tree.read(path)));
+    loaded.texts.set(path, textOf(await loaded.tree.read(path), { file: path }));
   } catch (thrown) {
     const fault = Fault.from(thrown, "bad-input").at({ file: path });
     // A failing store is tried again; what is wrong with the file itself stays so at this commit.

@@ -3,6 +3,7 @@ import type { Tree, TreeEntry } from "../sources/model.ts";
 import { isWithin, joinPath, resolvePath } from "../sources/path.ts";
 import { locationOf } from "../sources/repository.ts";
 import { readYaml } from "../yaml/read.ts";
+import { textOf } from "../yaml/text.ts";
 import { link } from "./link.ts";
 import { isObject } from "./manifest.ts";
 import type { RenderRequest } from "./model.ts";
@@ -101,7 +102,7 @@ async function declared(chart: ChartDirectory): Promise<readonly Dependency[]> {
 async function dependenciesIn({ tree, path }: ChartDirectory, name: string): Promise<readonly Dependency[]> {
   const file = joinPath(path, name);
   if ((await tree.entry(file)) === undefined) return [];
-  const value = readYaml(new TextDecoder().decode(await tree.read(file)), { file })[0]?.value;
+  const value = readYaml(textOf(await tree.read(file), { file }), { file })[0]?.value;
   const list = isObject(value) && Array.isArray(value["dependencies"]) ? value["dependencies"] : [];
   return list.filter(isObject).flatMap(({ name: called, version, repository }) => {
     if (typeof called !== "string") return [];

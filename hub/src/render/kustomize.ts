@@ -4,6 +4,7 @@ import type { Tree, TreeEntry } from "../sources/model.ts";
 import { isWithin, joinPath, resolvePath } from "../sources/path.ts";
 import { canonicalJson } from "../yaml/canonical.ts";
 import { readYaml } from "../yaml/read.ts";
+import { textOf } from "../yaml/text.ts";
 import { kustomizationNames } from "./detect.ts";
 import { type BuildEnvironment, substitute } from "./environment.ts";
 import { looksRemote, referencesOf, remoteBase } from "./kustomization.ts";
@@ -149,7 +150,7 @@ class Walk {
   }
 
   async #text(file: string): Promise<string> {
-    return new TextDecoder().decode(await this.#tree.read(file));
+    return textOf(await this.#tree.read(file), { file });
   }
 }
 

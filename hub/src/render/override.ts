@@ -2,6 +2,7 @@ import type { ApplicationSource, Json, JsonObject } from "../documents/model.ts"
 import type { Tree } from "../sources/model.ts";
 import { joinPath } from "../sources/path.ts";
 import { readYaml } from "../yaml/read.ts";
+import { textOf } from "../yaml/text.ts";
 import { isObject } from "./manifest.ts";
 
 /** Files at a source's path that change its parameters, as Argo CD (and its image updater) has them. */
@@ -21,7 +22,7 @@ export async function withOverrides(
     const path = joinPath(at.path, file);
     const entry = await at.tree.entry(path);
     if (entry === undefined || entry.kind === "directory") continue;
-    const text = new TextDecoder().decode(await at.tree.read(path));
+    const text = textOf(await at.tree.read(path), { file: path });
     for (const { value } of readYaml(text, { file: path })) merged = mergePatch(merged, value) as JsonObject;
   }
   if (merged === (source as unknown as JsonObject)) return source;

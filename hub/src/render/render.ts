@@ -1,6 +1,7 @@
 import { Fault } from "@capstan/proto";
 import type { Tree, TreeEntry } from "../sources/model.ts";
 import { normalisePath } from "../sources/path.ts";
+import { textOf } from "../yaml/text.ts";
 import { makeBundle, type Sha256 } from "./bundle.ts";
 import { detectType } from "./detect.ts";
 import { isSkipped, planDirectory } from "./directory.ts";
@@ -198,7 +199,7 @@ async function readFiles(plan: SourcePlan, limits: RenderLimits): Promise<Map<st
 }
 
 function manifestsOf(file: string, bytes: Uint8Array): Manifest[] {
-  const text = new TextDecoder().decode(bytes);
+  const text = textOf(bytes, { file });
   return isSkipped(text) ? [] : readManifests(text, file);
 }
 

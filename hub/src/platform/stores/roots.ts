@@ -1,6 +1,7 @@
 import { Fault } from "@capstan/proto";
 import type { Root, RootReader } from "../../documents/port.ts";
 import type { Sources } from "../../sources/port.ts";
+import { textOf } from "../../yaml/text.ts";
 
 const documentFile = /\.(ya?ml|json)$/i;
 
@@ -22,7 +23,7 @@ export function rootReader(sources: Sources): RootReader {
       const files = await Promise.all(
         wanted.map(async ({ path }) => {
           try {
-            return { path, text: new TextDecoder().decode(await tree.read(path)) };
+            return { path, text: textOf(await tree.read(path), { file: path }) };
           } catch (thrown) {
             return { path, text: Fault.from(thrown) };
           }
