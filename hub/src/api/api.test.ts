@@ -307,6 +307,10 @@ describe("the API of a running hub", { skip: missing }, () => {
       assert.doesNotMatch(JSON.stringify(groups.map(({ diff }) => diff)), /hunter2/);
   });
 
+  it("does not call a revision that no repository has no difference", async () => {
+    await rejects(hub.call(ApplicationService, "diffTargets", { revision: "mistyped" }), "revision-not-found");
+  });
+
   it("tells one clear fault for each thing that is wrong, and goes on with the rest", async () => {
     const { url } = hub;
     const files = [

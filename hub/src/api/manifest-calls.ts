@@ -74,13 +74,18 @@ async function asked(request: DiffTargetsRequest, seen: Seen, work: Work): Promi
   const owner = key === undefined ? undefined : key.slice(0, key.indexOf(":"));
   const requests = files.length > 0 ? requestsOf(files, work.faults) : everyOwner(seen, revision);
   const pairs: Pair[] = [];
+  const missing: Fault[] = [];
+  let found = false;
   for (const each of requests.filter((one) => owner === undefined || one.owner === owner)) {
     const rows = seen.rows.filter((row) => row.owner === each.owner);
     const laneOf = new Map(rows.map((row) => [row.key, row.laneKey] as const));
-    const preview = await previewed(each, work);
+    const preview = await previewed(each, { ...work, missing });
+    found ||= preview?.revisionFound === true;
     const made = preview === undefined ? [] : pairsOf(preview, rows);
     pairs.push(...made.filter((pair) => wants(pair, laneOf.get(pair.key) ?? key)));
   }
+  // A revision that only some repositories have is theirs; one that none has is a slip of the pen, not "no differences".
+  if (!found && missing[0] !== undefined) throw missing[0];
   return pairs;
 }
 
@@ -194,7 +199,15 @@ function everyOwner(seen: Seen, revision: string): PreviewRequest[] {
   return [...seen.world.releases.states()].map(({ owner }) => ({ owner, revision }));
 }
 
-async function previewed(request: PreviewRequest, { world, faults, signal }: Work): Promise<Preview | undefined> {
+interface Search extends Work {
+  /** Takes the faults of repositories that have no such revision. */
+  readonly missing: Fault[];
+}
+
+async function previewed(
+  request: PreviewRequest,
+  { world, faults, missing, signal }: Search,
+): Promise<Preview | undefined> {
   try {
     const preview = await world.releases.preview(request, signal);
     faults.push(...preview.faults, ...preview.targetFaults.values());
@@ -202,8 +215,8 @@ async function previewed(request: PreviewRequest, { world, faults, signal }: Wor
   } catch (thrown) {
     const fault = Fault.from(thrown);
     // Another repository than the one that was meant: nothing of it changes.
-    if (request.revision === undefined || fault.code !== "revision-not-found")
-      faults.push(fault.at({ set: request.owner }));
+    const elsewhere = request.revision !== undefined && fault.code === "revision-not-found";
+    (elsewhere ? missing : faults).push(fault.at({ set: request.owner }));
     return undefined;
   }
 }

@@ -63,6 +63,8 @@ export interface Preview {
   readonly complete: boolean;
   /** What the set's `applicationsSync` lets happen to targets that stand. */
   readonly changes: Gathered["changes"];
+  /** Whether some repository had `PreviewRequest.revision` at it; false where none was asked for. */
+  readonly revisionFound: boolean;
 }
 
 /** What a preview is made from: as for the releases themselves, without what changes something. */
@@ -129,6 +131,7 @@ export async function preview(request: PreviewRequest, world: PreviewWorld, sign
       targets,
       complete: gathered.result.complete && sorted.refused.length === 0 && gathered.result.heldNames.length === 0,
       changes: gathered.changes,
+      revisionFound: reading.found,
     };
   } finally {
     reading.stop();
@@ -262,6 +265,11 @@ class Reading {
     await Promise.all([...new Set(unknown.map(([url]) => url))].map((url) => this.#sources.settle(url, this.#signal)));
     await Promise.all(this.#queries.map((query) => this.#listings.settle(query, this.#signal)));
     this.#signal.throwIfAborted();
+  }
+
+  /** Whether some repository had the revision that was asked for. */
+  get found(): boolean {
+    return this.#found;
   }
 
   /** Throws where no repository has the revision that was asked for. */
