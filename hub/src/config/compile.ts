@@ -62,6 +62,14 @@ function contradictions(config: HubConfigFile): string[] {
   const lease = leaseOf(config);
   if (lease.renewDeadline >= lease.duration) problems.push("lease.renewDeadline must be shorter than lease.duration");
   if (lease.retry >= lease.renewDeadline) problems.push("lease.retry must be shorter than lease.renewDeadline");
+  const ports = [
+    config.listen.grpc,
+    config.listen.http,
+    ...(config.nats.mode === "embedded" ? [config.nats.port] : []),
+  ];
+  for (const port of new Set(ports.filter((each, index) => each !== 0 && ports.indexOf(each) !== index))) {
+    problems.push(`listen.grpc, listen.http and nats.port must differ: ${port} is given twice`);
+  }
   const names = config.roots.map(({ name }) => name);
   for (const name of new Set(names.filter((each, index) => names.indexOf(each) !== index))) {
     problems.push(`roots: the name ${name} is given twice`);

@@ -20,7 +20,7 @@ const listenFragment = z.strictObject({
   endpoints: z.array(z.string().min(3)).default([]),
 });
 
-const natsFragment = z.discriminatedUnion("mode", [
+const natsModes = z.discriminatedUnion("mode", [
   z.strictObject({
     mode: z.literal("embedded"),
     /** nats-server; empty: found on PATH. */
@@ -47,6 +47,13 @@ const natsFragment = z.discriminatedUnion("mode", [
     replicas: z.int().min(1).max(5).default(3),
   }),
 ]);
+
+/** A discriminator can have no default of its own, so what says nothing of the mode is completed before it is read. */
+const natsFragment = z.preprocess(
+  (given) =>
+    typeof given === "object" && given !== null && !("mode" in given) ? { mode: "embedded", ...given } : given,
+  natsModes,
+);
 
 const rootFragment = z.strictObject({
   name: z.string().regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, "expected a-z, 0-9 and -"),
@@ -104,7 +111,7 @@ export const hubConfigFile = z.strictObject({
   data: path.default("capstan-data"),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
   listen: listenFragment.prefault({}),
-  nats: natsFragment.prefault({ mode: "embedded" }),
+  nats: natsFragment.prefault({}),
   roots: z.array(rootFragment).default([]),
   sources: sourcesFragment.prefault({}),
   generators: generatorsFragment.prefault({}),
