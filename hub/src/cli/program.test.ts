@@ -37,6 +37,8 @@ describe("the grammar", () => {
     const { code, out } = await run("");
     assert.equal(code, 0);
     assert.match(out, /Exit codes: 0 done, 1 differences/);
+    const unexplained = out.split("\n").filter((line) => /^ {2}[a-z|-]+$/.test(line));
+    assert.deepEqual(unexplained, []);
     assert.equal((await run("help cluster add")).out, (await run("cluster add --help")).out);
     for (const { words, examples } of verbs) {
       const help = await run(`${words} --help`);

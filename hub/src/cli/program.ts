@@ -29,6 +29,7 @@ const nounHelp: Readonly<Record<string, string>> = {
   root: "Git paths that the hub follows",
   repo: "repositories in use",
   deletion: "removals that a guard holds",
+  action: "restart, scale, suspend and resume what a target runs",
 };
 
 /**

@@ -75,6 +75,10 @@ as of 3 s ago
     assert.equal(screen(statusScreen(well, look)), "\n1 cluster     1 connected\n");
     const fresh = create(GetFleetStatusResponseSchema, { targets: {} });
     assert.match(screen(statusScreen(fresh, look)), /none yet: capstan apply -f FILE/);
+    const looks = [{ kind: "refused", name: "web", cluster: "prod-eu-1", message: "no such path" }];
+    const refused = screen(statusScreen(create(GetFleetStatusResponseSchema, { targets: {}, looks }), look));
+    assert.match(refused, /0 targets +on any cluster yet: see below/);
+    assert.doesNotMatch(refused, /capstan apply/);
     const calm = create(ExplainResponseSchema, { headline: "shop-web is as Git asks" });
     assert.equal(screen(whyScreen(calm, { ...look, now })), "\nshop-web is as Git asks\n  nothing waits\n");
   });

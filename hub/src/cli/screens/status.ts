@@ -1,4 +1,4 @@
-import type { GetFleetStatusResponse, Look as Looked, RolloutLine, TargetCounts } from "@capstan/proto/fleet";
+import type { GetFleetStatusResponse, Look as Looked, RolloutLine } from "@capstan/proto/fleet";
 import { msOf, sinceText } from "../age.ts";
 import { asOfLine } from "../answer.ts";
 import { counted, type Look, type Tone, toned, wrapped } from "../look.ts";
@@ -13,7 +13,7 @@ export function statusScreen(status: GetFleetStatusResponse, look: Look): string
   const lead = Math.max(14, `${counted(status.targets?.total ?? 0, "target")}   `.length);
   return [
     ...clustersLine(status, look, lead),
-    ...targetLines(status.targets, look, lead),
+    ...targetLines(status, look, lead),
     ...(status.problems.length === 0
       ? []
       : ["", toned(look, "bad", "the hub itself"), ...status.problems.flatMap((each) => problemLines(each, look))]),
@@ -45,7 +45,7 @@ function offlineText(list: GetFleetStatusResponse["offlineClusters"], count: num
   return `: ${named.join(", ")}${more}${count > 1 ? "; they hold course on their own" : ""}`;
 }
 
-function targetLines(counts: TargetCounts | undefined, look: Look, lead: number): string[] {
+function targetLines({ targets: counts, looks }: GetFleetStatusResponse, look: Look, lead: number): string[] {
   if (counts === undefined) return [];
   const { total, healthy, progressing, degraded, suspended, missing, unknown } = counts;
   const health = tally(look, [
@@ -64,7 +64,10 @@ function targetLines(counts: TargetCounts | undefined, look: Look, lead: number)
     ["waiting", waiting, "busy"],
   ]);
   const head = counted(total, "target").padEnd(lead);
-  if (total === 0) return [`${head}none yet: capstan apply -f FILE, or a root in the hub's config`];
+  if (total === 0) {
+    const begin = "none yet: capstan apply -f FILE, or a root in the hub's config";
+    return [`${head}${looks.length > 0 ? "on any cluster yet: see below, and capstan get targets" : begin}`];
+  }
   return [`${head}health: ${health}`, `${" ".repeat(lead)}sync:   ${sync}`];
 }
 
