@@ -69,7 +69,7 @@ const directory = struct({
   recurse: bool,
   jsonnet: {
     shape: struct({ extVars: list(jsonnetVariable), tlas: list(jsonnetVariable), libs: strings }),
-    presence: "zero",
+    presence: "omit",
     replace: false,
   },
   exclude: string,

@@ -17,9 +17,8 @@ export interface StructShape {
 
 export interface Field {
   readonly shape: Shape;
-  /** `pointer`: null and absent are one, a present empty value is kept. `omit`: an empty value vanishes. `keep`: always written.
-   * `zero`: vanishes when it is empty, but is written once Argo CD has rendered it (its lists are then no longer nil). */
-  readonly presence: "pointer" | "omit" | "keep" | "zero";
+  /** `pointer`: null and absent are one, a present empty value is kept. `omit`: an empty value vanishes. `keep`: always written. */
+  readonly presence: "pointer" | "omit" | "keep";
   /** A strategic merge patch replaces the whole value. */
   readonly replace: boolean;
 }

@@ -39,6 +39,7 @@ export function renderApplication(
   let object = template.plain;
   if (params.entries.size > 0) {
     object = template.compiled((text) => context.render(text, params)) as JsonObject;
+    context.checkOptions(params);
     if (spec.syncPolicy?.preserveResourcesOnDeletion !== true) object = withFinalizer(object);
   }
   if (spec.templatePatch !== undefined) object = patched(context, object, params);

@@ -12,6 +12,11 @@ export type Params = GoMap;
 /** Products of one set's matrices; beyond it the set is a mistake, or a bomb. */
 const maxProducts = 250_000;
 
+/** The options that Go's templates know. */
+export const knownOptions: readonly string[] = ["default", "invalid", "zero", "error"].map(
+  (mode) => `missingkey=${mode}`,
+);
+
 /** Thrown in strict mode at the first fault, or at a bound: the whole top-level generator yields nothing. */
 export class StopGenerator extends Error {}
 
@@ -34,17 +39,24 @@ export class GenerateContext {
   #scope = "";
   #depth = 0;
   #products = 0;
+  readonly #hasUnknownOption: boolean;
 
   constructor(engine: TemplateEngine, input: GenerateInput, memory?: SetMemory) {
     this.engine = engine;
     this.memory = memory;
     this.input = input;
     this.goTemplate = input.set.spec.goTemplate ?? false;
+    this.#hasUnknownOption = (input.set.spec.goTemplateOptions ?? []).some((option) => !knownOptions.includes(option));
   }
 
   /** Renders one text of the set. Throws TemplateFault. */
   render(text: string, params: Params, options = this.input.set.spec.goTemplateOptions ?? []): string {
     return this.engine.render(text, params, { goTemplate: this.goTemplate, options });
+  }
+
+  /** Throws for an unknown option, also where no text has a template in it: Argo CD renders every text. */
+  checkOptions(params: Params): void {
+    if (this.goTemplate && this.#hasUnknownOption) this.render("{{/**/}}", params);
   }
 
   /** Runs something for one element, whose places in the memory are its own; undefined: for all alike. */

@@ -31,7 +31,9 @@ export function interpolate(context: GenerateContext, generator: JsonObject, par
   const texts: StrictRender = Object.assign((text: string) => context.render(text, params), {
     strict: (text: string) => context.render(text, params, strictOptions(context)),
   });
-  return render(texts) as JsonObject;
+  const rendered = render(texts) as JsonObject;
+  context.checkOptions(params);
+  return rendered;
 }
 
 /** A renderer that can also take missing keys as errors. */

@@ -2,6 +2,7 @@ import type { Json, JsonObject } from "../documents/model.ts";
 import { ParseError } from "../template/ast.ts";
 import { floatText } from "../template/float.ts";
 import { plainOutputs } from "../template/outputs.ts";
+import { knownOptions } from "./context.ts";
 import type { GeneratedApplication, GenerateResult } from "./model.ts";
 
 /** Where a finding stands: a field of the document, and a place within its text. */
@@ -79,8 +80,6 @@ function oldModeFindings({ text, path }: Written): Finding[] {
     },
   ];
 }
-
-const knownOptions = ["default", "invalid", "zero", "error"].map((mode) => `missingkey=${mode}`);
 
 function optionFindings(spec: JsonObject): Finding[] {
   const options = (spec["goTemplateOptions"] as readonly Json[] | undefined) ?? [];

@@ -67,9 +67,9 @@ function mergeObjects(into: JsonObject, patch: JsonObject, shape: Shape): JsonOb
   const directive = patch["$patch"];
   if (directive === "replace") return withoutDirectives(patch);
   if (directive === "delete") return {};
-  if (directive !== undefined && directive !== "merge") {
+  if (directive !== undefined) {
     throw new Fault("bad-input", {
-      message: `templatePatch: $patch is replace, merge or delete; found ${JSON.stringify(directive)}.`,
+      message: `templatePatch: $patch is replace or delete here; found ${JSON.stringify(directive)}.`,
       next,
     });
   }
@@ -107,7 +107,7 @@ function mergeKey(
     return;
   }
   if (known === undefined) {
-    result[key] = isObject(value) ? withoutDirectives(dropNulls(value)) : value;
+    setFresh(result, key, value);
     return;
   }
   if (isObject(known) && isObject(value)) {
@@ -117,8 +117,27 @@ function mergeKey(
     childShape(shape, key);
     result[key] = joinedLists.has(key) ? join(known, value) : value;
   } else {
-    result[key] = value;
+    setFresh(result, key, value);
   }
+}
+
+/** What has nothing to merge with is taken as it is; a map with a `$patch` speaks of what is not there, and vanishes. */
+function setFresh(result: MutableObject, key: string, value: Json): void {
+  const fresh = freshValue(value);
+  if (fresh === undefined) delete result[key];
+  else result[key] = fresh;
+}
+
+function freshValue(value: Json): Json | undefined {
+  if (Array.isArray(value)) return value.map((item: Json) => freshValue(item)).filter((item) => item !== undefined);
+  if (!isObject(value)) return value;
+  if (value["$patch"] !== undefined) return undefined;
+  const entries: [string, Json][] = [];
+  for (const [key, item] of Object.entries(value)) {
+    const fresh = item === null || directives.test(key) ? undefined : freshValue(item);
+    if (fresh !== undefined) entries.push([key, fresh]);
+  }
+  return Object.fromEntries(entries);
 }
 
 /** Free JSON has no fields of its own: there Argo CD cannot merge a map or list into another. */
@@ -134,17 +153,10 @@ function childShape(shape: Shape, key: string): Shape {
   return field.shape;
 }
 
-function dropNulls(value: JsonObject): JsonObject {
-  const entries = Object.entries(value).filter(([, item]) => item !== null);
-  return Object.fromEntries(
-    entries.map(([key, item]): [string, Json] => [key, isObject(item) ? dropNulls(item) : item]),
-  );
-}
+const directives = /^\$(?:patch|retainKeys|setElementOrder\/|deleteFromPrimitiveList\/)/;
 
 function withoutDirectives(value: JsonObject): JsonObject {
-  const entries = Object.entries(value).filter(
-    ([key]) => !/^\$(?:patch|retainKeys|setElementOrder\/|deleteFromPrimitiveList\/)/.test(key),
-  );
+  const entries = Object.entries(value).filter(([key]) => !directives.test(key));
   return Object.fromEntries(
     entries.map(([key, item]): [string, Json] => [key, isObject(item) ? withoutDirectives(item) : item]),
   );

@@ -107,18 +107,14 @@ function compileStruct(shape: StructShape, value: JsonObject, at: At): Compiled 
   const fields: { readonly name: string; readonly field: Field; readonly item: Compiled }[] = [];
   for (const [name, field] of shape.fields) {
     const given = value[name];
-    if (given === undefined) {
-      if (field.presence === "zero") fields.push({ name, field, item: () => ({}) });
-      continue;
-    }
+    if (given === undefined) continue;
     const item = at.rules?.(shape, name, given) ?? compileValue(field.shape, given, below(at, name));
     fields.push({ name, field, item });
   }
   return (render) => {
     const result: MutableObject = {};
     for (const { name, field, item } of fields) {
-      const rendered = item(render);
-      const written = field.presence === "zero" ? rendered : writtenForm(field, rendered);
+      const written = writtenForm(field, item(render));
       if (written !== undefined) result[name] = written;
     }
     return result;

@@ -132,7 +132,9 @@ export class Composer {
   }
 
   #scalar(event: ScalarEvent): Built {
-    const text = getScalarValue(this.#source, event);
+    const text = this.#isCutBlock(event)
+      ? getScalarValue(this.#source, event).replace(/\n$/, "")
+      : getScalarValue(this.#source, event);
     const offset = event.valueStart;
     const tag = event.tagStart < 0 ? "" : this.#source.slice(event.tagStart, event.tagEnd);
     const weight = 1 + (text.length >> 6);
@@ -141,6 +143,13 @@ export class Composer {
     const built = { value: this.#scalarValue({ text, tag, plain, offset }), weight, offset };
     if (event.anchorStart >= 0) this.#anchors.set(this.#source.slice(event.anchorStart, event.anchorEnd), built);
     return built;
+  }
+
+  /** A block of text that the file's end cuts off before a line break has none to keep, as Go's reader sees it. */
+  #isCutBlock(event: ScalarEvent): boolean {
+    if (event.style !== SCALAR_STYLE.LITERAL_BLOCK && event.style !== SCALAR_STYLE.FOLDED_BLOCK) return false;
+    if (event.valueEnd < this.#source.length) return false;
+    return /\S[^\r\n]*$/.test(this.#source.slice(this.#source.lastIndexOf("\n") + 1));
   }
 
   #scalarValue(scalar: { text: string; tag: string; plain: boolean; offset: number }): Json {

@@ -19,7 +19,7 @@ function pairsOf(name: string): Pair[] {
   return textOf(name).trim().split("\n").map(parsePair);
 }
 
-for (const name of ["template.jsonl", "appset.jsonl"]) {
+for (const name of ["template.jsonl", "appset.jsonl", "more.jsonl"]) {
   for (const pair of pairsOf(name)) {
     test(`${pair.topic}: ${pair.id}`, () => {
       assert.equal(checkPair(engine, pair), undefined);

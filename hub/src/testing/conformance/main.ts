@@ -5,7 +5,7 @@ import { TemplateEngine } from "../../template/engine.ts";
 import { report, runPairs } from "./run.ts";
 
 /** The pairs that the project keeps. */
-const own = ["template.jsonl", "appset.jsonl"].map((name) => join(import.meta.dirname, name));
+const own = ["template.jsonl", "appset.jsonl", "more.jsonl"].map((name) => join(import.meta.dirname, name));
 
 /** `npm run conformance -- [FILE.jsonl …]`: exit code 1 where a pair fails, 2 where a file cannot be read. */
 function main(args: readonly string[]): number {
