@@ -48,6 +48,14 @@ test("plain scalars read as Kubernetes reads them", () => {
     assert.deepEqual(one(text === "-" ? "'-'" : `v: ${text}`), text === "-" ? "-" : { v: value }, text);
 });
 
+test("a block that the end of the text cuts off has no last line break, as in Go's reader", () => {
+  const read = (text: string) => readYaml(text, { file: "f" })[0]?.value;
+  assert.deepEqual(read("a: |\n  x\n  y"), { a: "x\ny" });
+  assert.deepEqual(read("a: >\n  x\n  y"), { a: "x y" });
+  assert.deepEqual(read("a: |\n  x\n"), { a: "x\n" });
+  assert.deepEqual(read("a: |\n  x\n# end"), { a: "x\n" });
+});
+
 test("merge keys keep what is written and take the rest", () => {
   assert.deepEqual(one("a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  x: 9\n".replace("y: 2", "z: 2")), {
     a: { x: 1, z: 2 },

@@ -1,4 +1,5 @@
 import { add, type Decimal, decimalOf, divide, multiply, subtract, toFloat } from "../decimal.ts";
+import { floatText } from "../float.ts";
 import { sprint } from "../format.ts";
 import { parseGoFloat, parseGoInt } from "../number.ts";
 import { type CallContext, GoInt, GoList, goInt, goInt64, type Value } from "../value.ts";
@@ -145,7 +146,7 @@ function decimals(
 ): number {
   const of = (value: Value) => {
     const number = toFloat64(value);
-    return Number.isFinite(number) ? decimalOf(number) : fail(`Cannot create a Decimal from ${number}`);
+    return Number.isFinite(number) ? decimalOf(number) : fail(`Cannot create a Decimal from ${floatText(number)}`);
   };
   return toFloat(values.map(of).reduce(operation, of(first)));
 }
