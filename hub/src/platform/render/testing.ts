@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { globSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "@capstan/proto";
+import { Fault, systemClock } from "@capstan/proto";
 import { generous } from "@capstan/proto/testing";
 import { defaultRenderLimits } from "../../render/model.ts";
 import type { RenderPorts } from "../../render/render.ts";
@@ -16,16 +16,20 @@ export function realTools(): Readonly<Record<"helm" | "kubectl", string>> {
   return { helm: tool("helm", "CAPSTAN_HELM"), kubectl: tool("kubectl", "CAPSTAN_KUBECTL") };
 }
 
-/** Jsonnet by `CAPSTAN_JSONNET`, or from the tools' cache. */
-export function realJsonnet(): string {
-  return tool("jsonnet", "CAPSTAN_JSONNET");
+/** Jsonnet by `CAPSTAN_JSONNET`, or from the tools' cache; undefined where it could not be built, for want of Go. */
+export function realJsonnet(): string | undefined {
+  return found("jsonnet", "CAPSTAN_JSONNET");
 }
 
 function tool(name: string, variable: string): string {
+  const path = found(name, variable);
+  if (path === undefined) throw new Error(`no ${name}: set ${variable}`);
+  return path;
+}
+
+function found(name: string, variable: string): string | undefined {
   const cache = process.env["CAPSTAN_CACHE"] ?? join(homedir(), ".cache", "capstan");
-  const found = process.env[variable] ?? globSync(join(cache, "{layer,servers}", "*", name))[0];
-  if (found === undefined) throw new Error(`no ${name}: set ${variable}`);
-  return found;
+  return process.env[variable] ?? globSync(join(cache, "{layer,servers}", "*", name))[0];
 }
 
 /** A sandbox with the real tools. */
@@ -41,12 +45,14 @@ export async function realSandbox(
     { ...base, ...(confinements === undefined ? {} : { confinements }) },
     AbortSignal.timeout(generous(60_000)),
   );
-  await sandbox.add("jsonnet", realJsonnet());
+  const jsonnet = realJsonnet();
+  if (jsonnet !== undefined) await sandbox.add("jsonnet", jsonnet);
   return sandbox;
 }
 
 /** The ports of a render over a sandbox. */
 export function portsOver(sandbox: Sandbox): RenderPorts {
   const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-  return { tools: new SandboxTools(sandbox), sha256, limits: defaultRenderLimits };
+  const missing = realJsonnet() === undefined ? new Fault("tool-missing", { message: "no jsonnet." }) : undefined;
+  return { tools: new SandboxTools(sandbox, missing), sha256, limits: defaultRenderLimits };
 }
