@@ -1,4 +1,5 @@
 import { atMost, type Bench, figure, rate } from "./bench.ts";
+import { knob } from "./fleet.ts";
 import { objectsOf, pathOf, Thousand, targets } from "./thousand.ts";
 
 const inFlight = 16;
@@ -12,8 +13,9 @@ export const bench: Bench = {
     const floor = await floorOf(thousand);
     context.say(`apply-1000: a bare client takes ${floor.toFixed(1)} s`);
     const { value: seconds, rss, cpu } = await thousand.watchUse(() => thousand.apply());
-    context.say(`apply-1000: applied after ${seconds.toFixed(1)} s; at rest for 15 s`);
-    const rest = await thousand.watchUse(() => new Promise((resolve) => setTimeout(resolve, 15_000)));
+    const resting = knob("REST_SECONDS", 15);
+    context.say(`apply-1000: applied after ${seconds.toFixed(1)} s; at rest for ${resting} s`);
+    const rest = await thousand.watchUse(() => new Promise((resolve) => setTimeout(resolve, resting * 1_000)));
     return [
       atMost(4, { name: "all reported applied, beside the floor", value: seconds / floor, unit: "x" }),
       figure({ name: "all reported applied", value: seconds, unit: "s" }),

@@ -11,7 +11,7 @@ export const bench: Bench = {
     const first = await thousand.apply();
     const seconds = knob("SECONDS", context.quick ? 60 : 600);
     context.say(`idle: applied after ${first.toFixed(1)} s; at rest for ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    await new Promise((resolve) => setTimeout(resolve, knob("REST_SECONDS", 10) * 1_000));
     const before = await thousand.asked();
     const { cpu, rss } = await thousand.watchUse(() => new Promise((resolve) => setTimeout(resolve, seconds * 1_000)));
     const { lists, requests } = since(before, await thousand.asked());

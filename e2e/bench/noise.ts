@@ -17,7 +17,7 @@ export const bench: Bench = {
     await client.create("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: "noise" } });
     const seconds = knob("SECONDS", context.quick ? 60 : 180);
     const rest = () => new Promise<void>((resolve) => setTimeout(resolve, seconds * 1_000));
-    await new Promise((resolve) => setTimeout(resolve, 20_000));
+    await new Promise((resolve) => setTimeout(resolve, knob("REST_SECONDS", 20) * 1_000));
     context.say(`noise: ${seconds} s without, then as long with it`);
     const quiet = await thousand.watchUse(rest);
     const count = knob("OBJECTS", 20_000);

@@ -52,7 +52,7 @@ function pathOf(cluster: string): string {
 
 async function isAtRest(connection: NatsConnection): Promise<boolean> {
   const before = await lastSequence(connection);
-  await new Promise((resolve) => setTimeout(resolve, 33_000));
+  await new Promise((resolve) => setTimeout(resolve, knob("REST_SECONDS", 33) * 1_000));
   return (await keysSince(connection, before)).size === 0;
 }
 

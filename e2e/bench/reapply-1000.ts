@@ -1,4 +1,5 @@
 import { atMost, type Bench, figure } from "./bench.ts";
+import { knob } from "./fleet.ts";
 import { since, Thousand } from "./thousand.ts";
 
 /** A new generation of all targets with the content that stands there already. */
@@ -9,7 +10,7 @@ export const bench: Bench = {
     await using thousand = await Thousand.start(context);
     const first = await thousand.apply();
     context.say(`reapply-1000: applied after ${first.toFixed(1)} s; a moment's rest`);
-    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    await new Promise((resolve) => setTimeout(resolve, knob("REST_SECONDS", 10) * 1_000));
     const before = await thousand.asked();
     const { value: seconds, cpu } = await thousand.watchUse(() => thousand.reapply());
     const { writes, requests, bookkeeping } = since(before, await thousand.asked());

@@ -11,6 +11,8 @@ export const bench: Bench = {
     await using fleet = await BenchFleet.start({
       context,
       clusters: knob("CLUSTERS", 1_000),
+      // The runs before the rollback are not what is measured.
+      config: { defaults: { strategy: "AllAtOnce", stableFor: "1s" } },
       files: (repoURL) => ({
         "argocd/web.yaml": setOfAll({ name: "web", repoURL, source: "path: apps/web" }),
         [settings]: configMap("settings", "good"),

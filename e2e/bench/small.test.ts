@@ -11,22 +11,22 @@ const tools = await ensureTools();
 /** Each bench at a size that proves that it measures something; times are not looked at. */
 const small: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "fan-out": { CLUSTERS: "5", ROUNDS: "1" },
-  "one-of-many": { CLUSTERS: "5", ROUNDS: "2" },
+  "one-of-many": { CLUSTERS: "5", ROUNDS: "2", REST_SECONDS: "2" },
   restart: { CLUSTERS: "5" },
   status: { CLUSTERS: "5", SECONDS: "2" },
   "hub-size": { CLUSTERS: "10", SETS: "2" },
   generate: { SCALE: "0.02" },
   helm: { CLUSTERS: "10" },
   "push-to-applied": { ROUNDS: "2" },
-  "apply-1000": { TARGETS: "5" },
-  "reapply-1000": { TARGETS: "5" },
-  idle: { TARGETS: "5", SECONDS: "2" },
+  "apply-1000": { TARGETS: "5", REST_SECONDS: "1" },
+  "reapply-1000": { TARGETS: "5", REST_SECONDS: "1" },
+  idle: { TARGETS: "5", SECONDS: "2", REST_SECONDS: "1" },
   drift: { TARGETS: "5", ROUNDS: "2" },
-  noise: { TARGETS: "5", SECONDS: "2", OBJECTS: "50" },
+  noise: { TARGETS: "5", SECONDS: "2", OBJECTS: "50", REST_SECONDS: "1" },
   plan: { CLUSTERS: "50", TARGETS: "10" },
   "rollout-100": { CLUSTERS: "9" },
   "rollback-1000": { CLUSTERS: "6" },
-  "restart-mid": { CLUSTERS: "12" },
+  "restart-mid": { CLUSTERS: "6" },
 };
 const onRealServers = new Set(["push-to-applied", "apply-1000", "reapply-1000", "idle", "drift", "noise"]);
 
