@@ -17,6 +17,7 @@ import { RolloutService } from "@capstan/proto/rollout";
 import { SystemService } from "@capstan/proto/system";
 import { generous } from "@capstan/proto/testing";
 import { type CallOptions, Client, credentials, Metadata } from "@grpc/grpc-js";
+import { until } from "./wait.ts";
 
 /** One method: a unary one answers once, a watch answers until its signal aborts. */
 type Call<M extends DescMethod> = M["methodKind"] extends "server_streaming"
@@ -33,9 +34,10 @@ export interface HubCredential {
   readonly token: string;
 }
 
-/** The first admin's credential, from a hub's data folder. */
+/** The first admin's credential, from a hub's data folder; a hub writes it when it leads for the first time. */
 export async function adminCredential(dataDir: string): Promise<HubCredential> {
-  return JSON.parse(await readFile(join(dataDir, "admin.json"), "utf8")) as HubCredential;
+  const read = () => readFile(join(dataDir, "admin.json"), "utf8");
+  return JSON.parse(await until("the first admin's credential", read, 10_000)) as HubCredential;
 }
 
 /** Milliseconds until a unary call gives up. */

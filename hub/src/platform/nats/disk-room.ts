@@ -14,6 +14,16 @@ export async function storeLimit(folder: string): Promise<number> {
   return Math.max(least, Math.floor(share * (bavail * bsize + (await folderBytes(join(folder, "jetstream"))))));
 }
 
+/** Less than this, and the next write of the server may fail. */
+const needed = 1024 * 1024;
+
+/** `full` as soon as there is no room to write, `room` once there is enough to begin again, `little` in between. */
+export async function roomOn(folder: string): Promise<"full" | "little" | "room"> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  return free < needed ? "full" : free > least ? "room" : "little";
+}
+
 /** Whether the server has met its limit or the disk's since its start, and there is room again by now. */
 export async function hasRoomAgain(folder: string, limit: number): Promise<boolean> {
   const log = await readFileIfThere(join(folder, "server.log"));

@@ -6,7 +6,7 @@ import type { NatsUsers, RevokedNatsKey } from "../../identity/port.ts";
 import { diskFault, readFileIfThere, writeFileAtomic } from "../disk/files.ts";
 import { type AccountKeys, encodeAccounts, encodeAgents, ownCredentials } from "./accounts.ts";
 import { connectNats, type NatsAccess, nobodyListens } from "./connection.ts";
-import { hasRoomAgain, storeLimit } from "./disk-room.ts";
+import { hasRoomAgain, roomOn, storeLimit } from "./disk-room.ts";
 import { loadAccountKeys } from "./keys.ts";
 import { pushClaims } from "./push-claims.ts";
 import { serverConfigText } from "./server-config.ts";
@@ -59,6 +59,8 @@ export class EmbeddedNats {
   #server: ServerProcess | undefined;
   /** Bytes that the running server may store; 0 for one that was taken over, whose limit is not known. */
   #limit = 0;
+  /** Whether the disk was full since the server's start. */
+  #full = false;
   #revoked: readonly RevokedNatsKey[];
 
   private constructor(options: EmbeddedOptions, keys: AccountKeys, revoked: readonly RevokedNatsKey[]) {
@@ -240,9 +242,15 @@ export class EmbeddedNats {
 
   /** A server that met a full disk stays refusing until it is started anew; so it is, once there is room. */
   async #makeRoom(): Promise<void> {
-    const { folder, clock } = this.#options;
-    if (this.#server?.alive() === true && (await hasRoomAgain(folder, this.#limit)))
-      await endServer(this.#server, clock);
+    const { folder, clock, onFault } = this.#options;
+    const room = await roomOn(folder);
+    // On a full disk the server may fall silent, and can write nothing to its own log: so it is told from here.
+    if (room === "full" && !this.#full) onFault(diskFull(folder));
+    this.#full ||= room === "full";
+    const again = (this.#full && room === "room") || (await hasRoomAgain(folder, this.#limit));
+    if (!again || this.#server?.alive() !== true) return;
+    this.#full = false;
+    await endServer(this.#server, clock);
   }
 
   async #writeConfig(name: string): Promise<void> {
@@ -275,6 +283,14 @@ export class EmbeddedNats {
     ];
     return createHash("sha256").update(JSON.stringify(all)).digest("hex");
   }
+}
+
+function diskFull(folder: string): Fault {
+  return new Fault("store-full", {
+    message: "expected room on the disk for NATS, found it full.",
+    where: { file: folder },
+    next: "Free space on the volume or enlarge it; the hub goes on by itself.",
+  });
 }
 
 async function readStarted(folder: string): Promise<Started | undefined> {
