@@ -28,6 +28,7 @@ import { gateWorld } from "./platform/http/gates.ts";
 import { startHttpServer } from "./platform/http/server.ts";
 import { openLog } from "./platform/log/log.ts";
 import { Spawner } from "./platform/render/spawner.ts";
+import { renewAdminFile } from "./platform/serve/admin-file.ts";
 import { desiredCrypto, openRenderer, openRepositories } from "./platform/serve/ports.ts";
 import { openStore } from "./platform/serve/store.ts";
 import { roomStores } from "./platform/stores/rooms.ts";
@@ -220,7 +221,7 @@ async function listen(world: World, hub: Hub, opened: AsyncDisposableStack) {
   };
   world.roots.changed = async () => {
     await renew();
-    await tellAdmin(resolve(config.data), authority);
+    await renewAdminFile(resolve(config.data), { endpoints: endpointsOf(config), cas: authority.cas });
   };
   return { grpc: grpc.port, http: http.port, renew };
 }
@@ -300,21 +301,12 @@ async function firstAdmin(hub: Hub, { authority, data, endpoints }: Leading, sig
     await hub.leadershipChanged(AbortSignal.any([signal, AbortSignal.timeout(1000)]));
   const written = await readFileIfThere(file);
   const forgotten = written !== undefined && hub.rebuilding !== undefined && !isKnown(hub, written);
+  if (written !== undefined && !forgotten) await renewAdminFile(data, { endpoints, cas: authority.cas });
   if (!signal.aborted && (written === undefined || forgotten)) {
     const { text } = await hub.desk.personToken({ name: "admin", roles: ["admin"], ttl: undefined }, signal);
     const ca = Buffer.from(authority.cas[0] ?? new Uint8Array()).toString("base64");
     await writeFileAtomic(file, `${JSON.stringify({ endpoints, ca, token: text }, null, 2)}\n`);
   }
-}
-
-/** Writes the newest CA into the first admin's file, where that is there: its holder must know the hub when the old one ends. */
-async function tellAdmin(data: string, authority: HubAuthority): Promise<void> {
-  const file = join(data, "admin.json");
-  const written = await readFileIfThere(file);
-  if (written === undefined) return;
-  const admin = JSON.parse(new TextDecoder().decode(written)) as Record<string, unknown>;
-  const ca = Buffer.from(authority.cas[0] ?? new Uint8Array()).toString("base64");
-  if (admin["ca"] !== ca) await writeFileAtomic(file, `${JSON.stringify({ ...admin, ca }, null, 2)}\n`);
 }
 
 /** Whether the credential in an admin's file still opens the hub. */
