@@ -324,3 +324,29 @@ suite("render keys", () => {
     assert.equal(reads, planned);
   });
 });
+
+suite("a path with nothing to render", () => {
+  test("says what is there instead, and what to do", async () => {
+    const files = { "app/a.yaml": "a: 1", file: "x", alias: "link:app", vendor: "module:0123" };
+    const faultAt = async (path: string) => {
+      try {
+        await keyOf(requestOf(files, { path }));
+      } catch (thrown) {
+        return Fault.from(thrown);
+      }
+      throw new Error("expected a fault, found none");
+    };
+    for (const [path, code, said] of [
+      ["nowhere", "path-not-found", /found nothing/],
+      ["file", "path-not-found", /found a file/],
+      ["alias", "link-refused", /found a link/],
+      ["vendor", "link-refused", /the submodule vendor; submodules are not read/],
+      ["vendor/app/deep", "link-refused", /the submodule vendor; submodules are not read/],
+    ] as const) {
+      const fault = await faultAt(path);
+      assert.equal(fault.code, code, path);
+      assert.match(fault.message, said);
+      assert.ok(fault.next !== undefined && fault.next !== "", path);
+    }
+  });
+});

@@ -91,21 +91,37 @@ async function entriesAt(tree: Tree, path: string): Promise<readonly TreeEntry[]
   const entry = await tree.entry(path);
   const entries = entry?.kind === "directory" ? await tree.below(path) : undefined;
   if (entries !== undefined && entries.length > 0) return entries;
+  throw nothingToRender(entry, path, await submoduleAbove(tree, path));
+}
+
+/** The submodule that a path lies in: it is not fetched, so nothing is there. */
+async function submoduleAbove(tree: Tree, path: string): Promise<string | undefined> {
+  for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
+    const entry = await tree.entry(path.slice(0, end));
+    if (entry !== undefined) return entry.kind === "module" ? entry.path : undefined;
+  }
+  return undefined;
+}
+
+function nothingToRender(entry: TreeEntry | undefined, path: string, submodule: string | undefined): Fault {
   const shown = path === "" ? "the repository's root" : path;
-  if (entry === undefined) {
-    throw new Fault("path-not-found", {
-      message: `expected a directory at ${shown}, found nothing.`,
-      where: { file: path },
-      next: "Check spec.source.path and targetRevision.",
+  const where = { file: path };
+  if (submodule !== undefined || entry?.kind === "module") {
+    return new Fault("link-refused", {
+      message: `expected a directory at ${shown}, found the submodule ${submodule ?? path}; submodules are not read.`,
+      where,
+      next: "Name the submodule's own repository as the source.",
     });
   }
-  if (entry.kind === "directory") {
-    throw new Fault("path-empty", { message: `expected manifests at ${shown}, found nothing.`, where: { file: path } });
+  const next = "Check spec.source.path and targetRevision.";
+  if (entry === undefined) {
+    return new Fault("path-not-found", { message: `expected a directory at ${shown}, found nothing.`, where, next });
   }
-  throw new Fault(entry.kind === "file" || entry.kind === "executable" ? "path-not-found" : "link-refused", {
-    message: `expected a directory at ${shown}, found a ${entry.kind === "module" ? "submodule" : entry.kind}.`,
-    where: { file: path },
-  });
+  if (entry.kind === "directory") {
+    return new Fault("path-empty", { message: `expected manifests at ${shown}, found nothing.`, where, next });
+  }
+  const code = entry.kind === "link" ? "link-refused" : "path-not-found";
+  return new Fault(code, { message: `expected a directory at ${shown}, found a ${entry.kind}.`, where, next });
 }
 
 function refsOf(request: RenderRequest) {

@@ -3,7 +3,7 @@ import type { Commit, EntryKind, Repository, Tree, TreeEntry } from "./model.ts"
 import { isWithin, normalisePath } from "./path.ts";
 import { parseRepository } from "./repository.ts";
 
-/** A tree of texts, for tests of what reads trees. A text that starts with `link:` makes a symbolic link. */
+/** A tree of texts, for tests of what reads trees. A text that starts with `link:` makes a symbolic link, `module:` a submodule. */
 export class MemoryTree implements Tree {
   readonly repository: Repository;
   readonly commit: Commit;
@@ -52,7 +52,12 @@ export class MemoryTree implements Tree {
 
   #entries(): readonly TreeEntry[] {
     return Object.entries(this.#files)
-      .map(([path, text]) => ({ path, kind: (text.startsWith("link:") ? "link" : "file") as EntryKind, oid: text }))
+      .map(([path, text]) => ({ path, kind: kindOf(text), oid: text }))
       .sort((one, other) => (one.path < other.path ? -1 : 1));
   }
+}
+
+function kindOf(text: string): EntryKind {
+  if (text.startsWith("link:")) return "link";
+  return text.startsWith("module:") ? "module" : "file";
 }
