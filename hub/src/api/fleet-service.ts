@@ -9,6 +9,7 @@ import {
   type GetFleetStatusResponse,
   HeldDeletionSchema,
 } from "@capstan/proto/fleet";
+import { checkMarks } from "../documents/labels.ts";
 import { type Calls, checkEtag } from "./call.ts";
 import { page } from "./page.ts";
 import type { GuardView } from "./port.ts";
@@ -101,6 +102,7 @@ function changeCalls(options: FleetServiceOptions): Pick<Methods, "addCluster" |
       const cluster = parseClusterId(id);
       const mutation = { action: "cluster.add", resource: `cluster/${cluster}`, change };
       return calls.change(context, mutation, async ({ name }, signal) => {
+        checkMarks({ labels, annotations });
         const asked = modeFromWire(mode);
         const edit = { labels, annotations, ...(asked === undefined ? {} : { mode: asked }) };
         const says = Object.keys(labels).length + Object.keys(annotations).length > 0 || asked !== undefined;
@@ -123,6 +125,7 @@ function changeCalls(options: FleetServiceOptions): Pick<Methods, "addCluster" |
         const record = clusters.record(cluster);
         if (record === undefined) throw unknown(cluster);
         checkEtag(change, etagOf(record), `cluster ${cluster}`);
+        checkMarks({ labels, annotations });
         if (change?.dryRun === true) {
           return {
             cluster: shown(cluster, options),

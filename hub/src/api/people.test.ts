@@ -289,6 +289,22 @@ test("other labels of a cluster: what would come and go is told beforehand", asy
   await world.end();
 });
 
+test("a label that Kubernetes would refuse is refused, and nothing of the change is kept", async () => {
+  const world = await fleetOf(2);
+  const { clusters } = world.hub;
+  const id = parseClusterId("new");
+  const { signal } = new AbortController();
+  const refused = (edit: Parameters<typeof clusters.edit>[1]) =>
+    assert.rejects(clusters.edit(id, edit, signal), (thrown) => thrown instanceof Fault && thrown.code === "bad-input");
+  await refused({ labels: { env: "prod", "b@d": "1" } });
+  await refused({ labels: { env: "ä ö" } });
+  await refused({ annotations: { "x y": "1" } });
+  assert.equal(clusters.get(id), undefined);
+  await clusters.edit(id, { labels: { "example.org/env": "prod" }, annotations: { note: "ä ö" } }, signal);
+  assert.deepEqual(clusters.get(id)?.labels, { "example.org/env": "prod" });
+  await world.end();
+});
+
 test("after the store was lost, whatever Git asks beyond what clusters hold says that a person is waited for", async () => {
   const world = await fleetOf(2);
   for (const agent of world.agents.values()) agent.disconnect();

@@ -1,4 +1,5 @@
 import { type Clock, type ClusterId, Fault } from "@capstan/proto";
+import { checkMarks } from "../documents/labels.ts";
 import type { Enrolment, Trust } from "../identity/model.ts";
 import {
   type Cluster,
@@ -86,8 +87,9 @@ export class ClustersReconciler {
       .filter((cluster) => cluster !== undefined);
   }
 
-  /** Makes a cluster known by a person, or changes what one said of it. Throws `conflict` where a document says it. */
+  /** Makes a cluster known by a person, or changes what one said of it. Throws `conflict` where a document says it, `bad-input`. */
   async edit(id: ClusterId, edit: ClusterEdit, signal: AbortSignal): Promise<ClusterRecord> {
+    checkMarks(edit);
     const documented = this.#options.documented(id);
     const says = edit.labels !== undefined || edit.annotations !== undefined || edit.mode !== undefined;
     if (documented !== undefined && says && !isEmptyEdit(edit)) {

@@ -184,3 +184,24 @@ test("a ConfigMap is taken where a generator reads it", () => {
   );
   assert.match(parse(configMap("{baseUrl: 3}")).faults[0]?.message ?? "", /data\.baseUrl must be text/);
 });
+
+test("a cluster's labels keep Kubernetes' rules, and the place of what does not is told", () => {
+  const cluster = (metadata: string) =>
+    `apiVersion: capstan.dev/v1\nkind: Cluster\nmetadata:\n  name: edge-1\n${metadata}`;
+  const { faults } = parse(
+    [
+      cluster("  labels:\n    env: prod\n    b@d: x\n"),
+      cluster("  labels: {env: ä ö}\n"),
+      cluster("  annotations:\n    x y: any\n"),
+      cluster("  labels: {example.org/env: ''}\n  annotations: {note: ä ö}\n"),
+    ].join("---\n"),
+  );
+  const texts = faults.map(faultText);
+  assert.equal(texts.length, 3);
+  assert.match(
+    texts[0] ?? "",
+    /^fleet\/apps\.yaml:7:5, field metadata\.labels\["b@d"\]: .*NAME or PREFIX\/NAME.*"b@d"/,
+  );
+  assert.match(texts[1] ?? "", /^fleet\/apps\.yaml:13:\d+, field metadata\.labels\.env: .*at most 63 .*"ä ö"/);
+  assert.match(texts[2] ?? "", /^fleet\/apps\.yaml:20:5, field metadata\.annotations\["x y"\]: .*"x y"/);
+});

@@ -2,6 +2,7 @@ import { Fault } from "@capstan/proto";
 import { readYamlParts, type YamlDocument, type YamlPlace } from "../yaml/read.ts";
 import { type FieldPath, pathText, ShapeError } from "./decode.ts";
 import { checkHealthRules, healthAnnotation } from "./health-rules.ts";
+import { badMark, keyRule, valueRule } from "./labels.ts";
 import type {
   ApplicationSetSpec,
   ApplicationSpec,
@@ -148,7 +149,10 @@ function parseOne(place: Place, warnings: Warning[]): Document {
     origin: { ...place.origin, line: place.at([]).line },
     ...(unknown.length === 0 ? {} : { unknown }),
   };
-  if (kind === "Cluster") asCluster(document);
+  if (kind === "Cluster") {
+    asCluster(document);
+    assertMarks(metadata);
+  }
   if (kind === "RolloutStrategy") asRolloutStrategy(document);
   if (kind === "FreezeWindow") asFreezeWindow(document);
   if (kind === "AppProject") checkHealthRules(metadata);
@@ -196,6 +200,15 @@ function metadataOf(kind: DocumentKind, given: Partial<Metadata>): Metadata {
     annotations: given.annotations ?? {},
     finalizers: given.finalizers ?? [],
   };
+}
+
+/** A cluster's labels are selected by as Kubernetes selects: so they keep its rules. */
+function assertMarks({ labels, annotations }: Metadata): void {
+  const bad = badMark({ labels, annotations });
+  if (bad === undefined) return;
+  const { map, key, wrong } = bad;
+  const [expected, found] = wrong === "key" ? [`under a key that is ${keyRule}`, key] : [valueRule, labels[key]];
+  throw new ShapeError(["metadata", map, key], expected, found);
 }
 
 function warnUnsupported(

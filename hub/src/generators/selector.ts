@@ -1,3 +1,4 @@
+import { isLabelKey, isLabelValue } from "../documents/labels.ts";
 import type { JsonObject } from "../documents/model.ts";
 import { badInput } from "./context.ts";
 
@@ -12,10 +13,6 @@ interface LabelSelector {
     readonly values?: readonly string[];
   }[];
 }
-
-const namePattern = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
-const prefixPattern = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
-const valuePattern = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 
 /**
  * Compiles a Kubernetes label selector. `values: "any"` lets values be any text, as Argo CD does for the selector beside
@@ -64,15 +61,7 @@ function requirement(
 }
 
 function checkKey(key: string): void {
-  const parts = key.split("/");
-  const name = parts.at(-1) ?? "";
-  const prefix = parts.length === 2 ? parts[0] : undefined;
-  const isGood =
-    parts.length <= 2 &&
-    name.length <= 63 &&
-    namePattern.test(name) &&
-    (prefix === undefined || (prefix.length <= 253 && prefixPattern.test(prefix)));
-  if (!isGood)
+  if (!isLabelKey(key))
     throw badInput(
       `${JSON.stringify(key)} is no label key.`,
       "Write NAME or PREFIX/NAME with letters, digits, -, _ and . only.",
@@ -80,7 +69,7 @@ function checkKey(key: string): void {
 }
 
 function checkValue(key: string, value: string): void {
-  if (value.length > 63 || !valuePattern.test(value)) {
+  if (!isLabelValue(value)) {
     throw badInput(
       `${JSON.stringify(value)} is no label value (selector on ${key}).`,
       "Use at most 63 letters, digits, -, _ and .",
