@@ -44,8 +44,9 @@ export function viewLines({ status, clusters, rollouts }: Seen, detail: "full" |
 
 function countsText(counts: TargetCounts | undefined): string {
   if (counts === undefined || counts.total === 0) return "no targets yet";
-  const { total, healthy, progressing, degraded, missing, unknown, synced, drifted, moving, waiting } = counts;
-  const all = { healthy, progressing, degraded, missing, unknown, synced, drifted, moving, waiting };
+  const { total, healthy, progressing, degraded, missing, unknown, synced, drifted, moving, waiting, undelivered } =
+    counts;
+  const all = { healthy, progressing, degraded, missing, unknown, synced, drifted, moving, waiting, undelivered };
   const told = Object.entries(all)
     .filter(([, count]) => count > 0)
     .map(([word, count]) => `${count} ${word}`);

@@ -76,16 +76,16 @@ export class Scenario implements AsyncDisposable {
     }
   }
 
-  /** Waits until so many targets are there, all of them healthy and as Git says. */
+  /** Waits until so many targets are delivered, all of them healthy and as Git says. */
   settled(targets: number, bound = 15_000): Promise<GetFleetStatusResponse> {
     return until(
       `${targets} targets, all healthy and synced`,
       async () => {
         const status = await this.status();
-        const { total = 0, healthy = 0, synced = 0 } = status.targets ?? {};
+        const { total = 0, undelivered = 0, healthy = 0, synced = 0 } = status.targets ?? {};
         const { clusters, connected, offline } = status;
         return (
-          (total === targets && healthy === targets && synced === targets && status) ||
+          (total - undelivered === targets && healthy === targets && synced === targets && status) ||
           notYet({ clusters, connected, offline, targets: status.targets })
         );
       },

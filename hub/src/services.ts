@@ -117,6 +117,7 @@ function fleetOf({ hub, world, calls, seen, people, clusters, problems }: Parts)
         now: world.clock.now(),
         fleet: world.fleet,
         clusters: clusters(),
+        undelivered: now.undelivered,
         rollouts: rolloutLines(now),
         looks: looksOf(now),
         problems: [...problems(), ...inputProblems(now)],

@@ -268,6 +268,12 @@ describe("the API of a running hub", { skip: missing }, () => {
     assert.equal(team?.lanes[0]?.wanted?.subject, "begin");
     const status = await hub.call(FleetService, "getFleetStatus", {});
     assert.deepEqual([status.clusters, status.pending], [2, 2]);
+    // No cluster has joined and some targets are refused: each of the list counts all the same.
+    const { result } = await hub.call(ApplicationService, "listTargets", {});
+    const { total, healthy, unknown, synced, undelivered = 0 } = status.targets ?? {};
+    assert.deepEqual([total, healthy, unknown, synced], [result?.total, 0, result?.total, 0]);
+    assert.equal(undelivered, targets.filter(({ generation }) => generation === 0n).length);
+    assert.ok(undelivered > 0);
   });
 
   it("pages, orders and masks lists", async () => {

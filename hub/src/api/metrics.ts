@@ -1,7 +1,7 @@
 import type { Cluster as ClusterMessage } from "@capstan/proto/fleet";
 import { ClusterState } from "@capstan/proto/fleet";
 import { isOver } from "../rollout/fold.ts";
-import { type Counts, noCounts } from "../status/count.ts";
+import { fleetCounts } from "./fleet-counts.ts";
 import type { Seen } from "./seen.ts";
 
 const states: readonly (readonly [string, ClusterState])[] = [
@@ -12,7 +12,7 @@ const states: readonly (readonly [string, ClusterState])[] = [
   ["revoked", ClusterState.REVOKED],
 ];
 const healths = ["healthy", "progressing", "degraded", "suspended", "missing", "unknown"] as const;
-const syncs = ["synced", "drifted", "moving", "waiting"] as const;
+const syncs = ["synced", "drifted", "moving", "waiting", "undelivered"] as const;
 const phases = ["Planned", "Running", "Paused", "Held", "Aborting", "RollingBack"] as const;
 
 type Sample = readonly [labels: string, value: number];
@@ -23,7 +23,7 @@ export function metricsText(
   seen: Seen,
   { leading, outcomes }: { readonly leading: boolean; readonly outcomes: number },
 ): string {
-  const counts = total(clusters);
+  const counts = fleetCounts(clusters, seen.undelivered);
   const runs = seen.lanes.map((key) => seen.lane(key)?.run).filter((run) => run !== undefined && !isOver(run.status));
   const failing = new Set<string>();
   for (const { repositories } of seen.world.releases.states()) {
@@ -76,13 +76,4 @@ export function metricsText(
 function gauge(name: string, help: string, samples: readonly Sample[]): string {
   const lines = samples.map(([labels, value]) => `${name}${labels === "" ? "" : `{${labels}}`} ${value}\n`);
   return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines.join("")}`;
-}
-
-function total(clusters: readonly ClusterMessage[]): Counts {
-  const sum = noCounts();
-  for (const { targets } of clusters) {
-    if (targets === undefined) continue;
-    for (const name of Object.keys(sum) as (keyof Counts)[]) sum[name] += targets[name];
-  }
-  return sum;
 }

@@ -10,6 +10,8 @@ import { type Row, rowsOf } from "./rows.ts";
 export class Seen implements NameIndex {
   readonly world: World;
   readonly rows: readonly Row[];
+  /** Rows that no cluster's desired state holds: refused, or not yet released to their cluster. */
+  readonly undelivered: number;
   readonly standalone: ReadonlySet<string>;
   readonly lanes: readonly LaneKey[];
   readonly past: readonly LaneKey[];
@@ -22,6 +24,7 @@ export class Seen implements NameIndex {
   constructor(world: World) {
     this.world = world;
     this.rows = rowsOf(world.releases.states(), world.desired.all());
+    this.undelivered = this.rows.filter(({ desired }) => desired === undefined).length;
     const standalone = new Set(
       world.documents.registry.all("Application").map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
     );

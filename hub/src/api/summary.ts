@@ -11,13 +11,15 @@ import {
   type RolloutLine,
   TargetCountsSchema,
 } from "@capstan/proto/fleet";
-import { type Counts, noCounts } from "../status/count.ts";
+import { fleetCounts } from "./fleet-counts.ts";
 
 /** What the one-screen summary is made of. */
 export interface SummaryInput {
   readonly now: Instant;
   readonly fleet: string;
   readonly clusters: readonly ClusterMessage[];
+  /** Targets in no cluster's desired state: no cluster counts them. */
+  readonly undelivered: number;
   readonly rollouts: readonly RolloutLine[];
   /** Worst first. */
   readonly looks: readonly Look[];
@@ -28,7 +30,8 @@ export interface SummaryInput {
 const shown = 20;
 
 /** The summary. Pure. */
-export function summary({ now, fleet, clusters, rollouts, looks, problems }: SummaryInput): GetFleetStatusResponse {
+export function summary(input: SummaryInput): GetFleetStatusResponse {
+  const { now, fleet, clusters, undelivered, rollouts, looks, problems } = input;
   const of = (state: ClusterState) => clusters.filter((cluster) => cluster.state === state);
   const offline = of(ClusterState.OFFLINE);
   return create(GetFleetStatusResponseSchema, {
@@ -43,20 +46,11 @@ export function summary({ now, fleet, clusters, rollouts, looks, problems }: Sum
       id,
       ...(lastSeen === undefined ? {} : { since: lastSeen }),
     })),
-    targets: create(TargetCountsSchema, total(clusters)),
+    targets: create(TargetCountsSchema, fleetCounts(clusters, undelivered)),
     rollouts: [...rollouts],
     looks: looks.slice(0, shown),
     moreLooks: Math.max(0, looks.length - shown),
     asOf: timestampFromMs(now),
     problems: [...problems],
   });
-}
-
-function total(clusters: readonly ClusterMessage[]): Counts {
-  const sum = noCounts();
-  for (const { targets } of clusters) {
-    if (targets === undefined) continue;
-    for (const name of Object.keys(sum) as (keyof Counts)[]) sum[name] += targets[name];
-  }
-  return sum;
 }

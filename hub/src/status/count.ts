@@ -14,6 +14,8 @@ export interface Counts {
   drifted: number;
   moving: number;
   waiting: number;
+  /** In no cluster's desired state: nothing of its sync can be known. */
+  undelivered: number;
 }
 
 /** Counts of nothing. */
@@ -30,6 +32,7 @@ export function noCounts(): Counts {
     drifted: 0,
     moving: 0,
     waiting: 0,
+    undelivered: 0,
   };
 }
 

@@ -79,6 +79,9 @@ as of 3 s ago
     const refused = screen(statusScreen(create(GetFleetStatusResponseSchema, { targets: {}, looks }), look));
     assert.match(refused, /0 targets +on any cluster yet: see below/);
     assert.doesNotMatch(refused, /capstan apply/);
+    const undelivered = { total: 25, unknown: 25, undelivered: 25 };
+    const waiting = screen(statusScreen(create(GetFleetStatusResponseSchema, { targets: undelivered, looks }), look));
+    assert.match(waiting, /25 targets +health: 0 healthy  25 unknown\n +sync: +0 synced  25 not delivered\n/);
     const calm = create(ExplainResponseSchema, { headline: "shop-web is as Git asks" });
     assert.equal(screen(whyScreen(calm, { ...look, now })), "\nshop-web is as Git asks\n  nothing waits\n");
   });

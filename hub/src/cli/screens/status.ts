@@ -56,12 +56,13 @@ function targetLines({ targets: counts, looks }: GetFleetStatusResponse, look: L
     ["missing", missing, "bad"],
     ["unknown", unknown, undefined],
   ]);
-  const { synced, drifted, moving, waiting } = counts;
+  const { synced, drifted, moving, waiting, undelivered } = counts;
   const sync = tally(look, [
     ["synced", synced, "good"],
     ["drifted", drifted, "bad"],
     ["moving", moving, "busy"],
     ["waiting", waiting, "busy"],
+    ["not delivered", undelivered, undefined],
   ]);
   const head = counted(total, "target").padEnd(lead);
   if (total === 0) {
