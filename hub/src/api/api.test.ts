@@ -276,6 +276,19 @@ describe("the API of a running hub", { skip: missing }, () => {
     assert.ok(undelivered > 0);
   });
 
+  it("refuses labels that Kubernetes would refuse, and clusters that nothing knows", async () => {
+    const labels = { "b@d": "1" };
+    const change = { dryRun: true };
+    await rejects(hub.call(FleetService, "addCluster", { id: "c", labels, change }), "bad-input");
+    await rejects(hub.call(FleetService, "addCluster", { id: "c", labels }), "bad-input");
+    await rejects(hub.call(FleetService, "updateCluster", { id: "a", labels, change }), "bad-input");
+    await rejects(hub.call(FleetService, "updateCluster", { id: "a", labels }), "bad-input");
+    const options = { clusters: ["nope"] };
+    await rejects(hub.call(FleetService, "listClusters", { options }), "not-found");
+    await rejects(hub.call(ApplicationService, "listTargets", { options }), "not-found");
+    await rejects(hub.call(ApplicationService, "listRepositories", { options }), "not-found");
+  });
+
   it("pages, orders and masks lists", async () => {
     const first = await hub.call(ApplicationService, "listTargets", {
       options: { pageSize: 2, orderBy: "-name", readMask: { paths: ["name"] } },

@@ -7,6 +7,7 @@ import type { Document, DocumentKind } from "../documents/model.ts";
 import { documentKey } from "../documents/registry.ts";
 import { applyDocuments, managedElsewhere } from "./apply.ts";
 import { checkEtag } from "./call.ts";
+import { expectClusters } from "./clusters-asked.ts";
 import { etagOfText, printed } from "./etag.ts";
 import { ambiguous } from "./names.ts";
 import { page } from "./page.ts";
@@ -75,8 +76,9 @@ export function documentCalls({ calls, world, sight }: PeopleCalls): Methods {
         labels: document.metadata.labels,
         namespace: document.metadata.namespace,
       });
-      const { items, nextPageToken, total } = page(all, view, options);
       const seen = sight.now();
+      expectClusters(options?.clusters, { clusters: world.clusters, rows: seen.rows });
+      const { items, nextPageToken, total } = page(all, view, options);
       const documents = items.map((document) => documentView(document, seen));
       const result = create(ListResultSchema, { nextPageToken, total, asOf: timestampFromMs(world.clock.now()) });
       return { documents: masked(DocumentViewSchema, documents, options), result };

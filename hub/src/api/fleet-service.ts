@@ -11,6 +11,7 @@ import {
 } from "@capstan/proto/fleet";
 import { checkMarks } from "../documents/labels.ts";
 import { type Calls, checkEtag } from "./call.ts";
+import { expectClusters, expectWatched, unknownCluster } from "./clusters-asked.ts";
 import { page } from "./page.ts";
 import type { GuardView } from "./port.ts";
 import { masked } from "./read-mask.ts";
@@ -54,7 +55,7 @@ type Methods = Implementation<typeof FleetService>;
 
 function shown(id: ClusterId, options: FleetServiceOptions): ClusterMessage {
   const record = options.clusters.record(id);
-  if (record === undefined) throw unknown(id);
+  if (record === undefined) throw unknownCluster(id);
   return clusterView(record, options);
 }
 
@@ -69,6 +70,7 @@ function lookCalls(
     },
     async listClusters({ options: list }, context) {
       calls.look(context, "cluster.list", "cluster");
+      expectClusters(list?.clusters, options);
       const all = clusters.records().map((record) => clusterView(record, options));
       const { items, nextPageToken, total } = page(all, ({ id, labels }) => ({ id, labels, cluster: id }), list);
       return {
@@ -82,6 +84,7 @@ function lookCalls(
     },
     async *watchClusters({ options: watching }, context) {
       calls.look(context, "cluster.watch", "cluster");
+      expectWatched(watching, options);
       const list = () => clusters.records().map((record) => clusterView(record, options));
       const view = ({ id, labels }: ClusterMessage) => ({ id, labels, cluster: id });
       for await (const { type, item, id, token } of watch(options.changes, list, view, watching, context.signal)) {
@@ -123,7 +126,7 @@ function changeCalls(options: FleetServiceOptions): Pick<Methods, "addCluster" |
       const mutation = { action: "cluster.update", resource: `cluster/${cluster}`, change };
       return calls.change(context, mutation, async (_caller, signal) => {
         const record = clusters.record(cluster);
-        if (record === undefined) throw unknown(cluster);
+        if (record === undefined) throw unknownCluster(cluster);
         checkEtag(change, etagOf(record), `cluster ${cluster}`);
         checkMarks({ labels, annotations });
         if (change?.dryRun === true) {
@@ -215,12 +218,4 @@ function deletionCalls(options: FleetServiceOptions): Pick<Methods, "listDeletio
       });
     },
   };
-}
-
-function unknown(id: string): Fault {
-  return new Fault("not-found", {
-    message: `no cluster is called ${id}.`,
-    where: { cluster: id },
-    next: "See: capstan cluster list",
-  });
 }

@@ -11,6 +11,7 @@ import { parseDocuments } from "../documents/parse.ts";
 import { asApplication, asApplicationSet, asAppProject } from "../documents/views.ts";
 import type { Preview, PreviewRequest } from "../releases/preview.ts";
 import { gathered } from "./apply.ts";
+import { expectClusters } from "./clusters-asked.ts";
 import { manifestsYaml, noSide, objectsOf, type Side, settingsYaml, unifiedDiff } from "./manifests.ts";
 import { ambiguous, oneLane, targetsMeant } from "./names.ts";
 import type { PeopleCalls } from "./people-calls.ts";
@@ -45,6 +46,7 @@ export function manifestCalls({ calls, world, sight }: PeopleCalls): Methods {
     async diffTargets(request, context) {
       calls.look(context, "target.diff", "target");
       const seen = sight.now();
+      expectClusters(request.clusters, { clusters: world.clusters, rows: seen.rows });
       const given = { ms: diffTime, signal: context.signal };
       return within(world.clock, given, async (signal) => {
         const faults: Fault[] = [];

@@ -5,13 +5,23 @@ import { Fault, parseClusterId } from "@capstan/proto";
 import {
   ApplyDocumentsRequestSchema,
   DeleteDocumentRequestSchema,
+  DiffTargetsRequestSchema,
   GetSetRequestSchema,
+  ListDocumentsRequestSchema,
   ListHistoryRequestSchema,
+  ListSetsRequestSchema,
+  ListTargetsRequestSchema,
   SyncLaneRequestSchema,
   WatchTargetsRequestSchema,
 } from "@capstan/proto/application";
 import { WatchEventType } from "@capstan/proto/common";
-import { GetRolloutRequestSchema, PauseRolloutRequestSchema, RollBackRequestSchema } from "@capstan/proto/rollout";
+import {
+  GetRolloutRequestSchema,
+  ListRolloutsRequestSchema,
+  PauseRolloutRequestSchema,
+  RollBackRequestSchema,
+  WatchRolloutsRequestSchema,
+} from "@capstan/proto/rollout";
 import { laneKey } from "../rollout/model.ts";
 import { clusterDocument, fleetOf, manifest, setDocument, type World } from "../testing/world.ts";
 import { authoriser } from "./authorise.ts";
@@ -21,6 +31,7 @@ import { explain } from "./explain.ts";
 import { labelEffects } from "./label-effects.ts";
 import { laneCalls } from "./lane-calls.ts";
 import { looksOf, rolloutLines } from "./looks.ts";
+import { manifestCalls } from "./manifest-calls.ts";
 import { worldOf } from "./people.ts";
 import { rolloutCalls } from "./rollout-service.ts";
 import { Seen, Sight } from "./seen.ts";
@@ -53,6 +64,7 @@ function services(world: World) {
     context,
     ...documentCalls(people),
     ...laneCalls(people),
+    ...manifestCalls(people),
     ...targetCalls(people),
     ...rolloutCalls(people),
     see: () => new Seen(seen),
@@ -302,6 +314,48 @@ test("a label that Kubernetes would refuse is refused, and nothing of the change
   assert.equal(clusters.get(id), undefined);
   await clusters.edit(id, { labels: { "example.org/env": "prod" }, annotations: { note: "ä ö" } }, signal);
   assert.deepEqual(clusters.get(id)?.labels, { "example.org/env": "prod" });
+  await world.end();
+});
+
+test("a cluster that nothing knows is not found, wherever lists, watches and differences are narrowed to it", async () => {
+  const world = await fleetOf(2);
+  const {
+    listTargets,
+    listSets,
+    listRollouts,
+    listDocuments,
+    watchTargets,
+    watchRollouts,
+    diffTargets,
+    context,
+    stop,
+  } = services(world);
+  const options = { clusters: ["a", "nope"] };
+  const first = async (events: AsyncIterable<unknown>) => events[Symbol.asyncIterator]().next();
+  const looks = [
+    () => listTargets(create(ListTargetsRequestSchema, { options }), context),
+    () => listSets(create(ListSetsRequestSchema, { options }), context),
+    () => listDocuments(create(ListDocumentsRequestSchema, { options }), context),
+    () => listRollouts(create(ListRolloutsRequestSchema, { options }), context),
+    () => diffTargets(create(DiffTargetsRequestSchema, options), context),
+    () => first(watchTargets(create(WatchTargetsRequestSchema, { options }), context)),
+    () => first(watchRollouts(create(WatchRolloutsRequestSchema, { options }), context)),
+  ];
+  for (const look of looks) {
+    await assert.rejects(
+      async () => look(),
+      (thrown) =>
+        thrown instanceof Fault && thrown.code === "not-found" && thrown.message === "no cluster is called nope.",
+    );
+  }
+  const { targets } = await listTargets(create(ListTargetsRequestSchema, { options: { clusters: ["b"] } }), context);
+  assert.deepEqual(
+    targets?.map(({ name }) => name),
+    ["web-b"],
+  );
+  const again = create(WatchTargetsRequestSchema, { options: { ...options, token: "old" } });
+  assert.equal((await first(watchTargets(again, context))).done, false);
+  stop.abort();
   await world.end();
 });
 

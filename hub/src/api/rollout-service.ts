@@ -8,6 +8,7 @@ import type { RollbackScope as Scope } from "../rollout/model.ts";
 import { expectedEnd } from "../rollout/simulate.ts";
 import { abort, pause, resume, retry } from "../rollout/verbs.ts";
 import { checkEtag } from "./call.ts";
+import { expectClusters, expectWatched } from "./clusters-asked.ts";
 import { oneLane } from "./names.ts";
 import { page } from "./page.ts";
 import type { PeopleCalls } from "./people-calls.ts";
@@ -53,6 +54,7 @@ function lookCalls({
     async listRollouts({ options, lane, all }, context) {
       calls.look(context, "rollout.list", "rollout");
       const seen = sight.now();
+      expectClusters(options?.clusters, { clusters: world.clusters, rows: seen.rows });
       const { items, nextPageToken, total } = page(runsOf(seen, { lane, all }), listable, options, {
         orders: { started: ({ run }) => run.plan.plannedAt, lane: ({ run }) => seen.text(run.plan.lane) },
         fallback: "-started",
@@ -72,6 +74,7 @@ function lookCalls({
     async *watchRollouts({ options, id }, context) {
       calls.look(context, "rollout.watch", id === "" ? "rollout" : `rollout/${id}`);
       if (id !== "") findRun(id, sight.now());
+      expectWatched(options, { clusters: world.clusters, rows: sight.now().rows });
       const list = () => {
         const seen = sight.now();
         const found = id === "" ? runsOf(seen, { lane: "", all: false }) : watchedRuns(id, seen);

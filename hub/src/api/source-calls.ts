@@ -5,6 +5,7 @@ import type { LogsQuestion } from "@capstan/proto/agent";
 import { type ApplicationService, type RepositoryView, RepositoryViewSchema } from "@capstan/proto/application";
 import { ListResultSchema } from "@capstan/proto/common";
 import { parseRepository } from "../sources/repository.ts";
+import { expectClusters } from "./clusters-asked.ts";
 import { ambiguous, targetsMeant } from "./names.ts";
 import { page } from "./page.ts";
 import type { PeopleCalls } from "./people-calls.ts";
@@ -28,6 +29,7 @@ export function sourceCalls({ calls, world, sight }: PeopleCalls): Methods {
   return {
     async listRepositories({ options }, context) {
       calls.look(context, "repository.list", "repository");
+      expectClusters(options?.clusters, { clusters: world.clusters, rows: sight.now().rows });
       const { items, nextPageToken, total } = page(repositories(world), ({ url }) => ({ id: url }), options);
       const result = create(ListResultSchema, { nextPageToken, total, asOf: timestampFromMs(world.clock.now()) });
       return { repositories: masked(RepositoryViewSchema, items, options), result };

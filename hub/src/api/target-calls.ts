@@ -4,6 +4,7 @@ import { Fault, parseTargetKey } from "@capstan/proto";
 import { Health } from "@capstan/proto/agent";
 import { type ApplicationService, SetViewSchema, TargetViewSchema } from "@capstan/proto/application";
 import { ListResultSchema } from "@capstan/proto/common";
+import { expectClusters, expectWatched } from "./clusters-asked.ts";
 import { ambiguous, ownersNamed, targetsMeant } from "./names.ts";
 import { page } from "./page.ts";
 import type { PeopleCalls } from "./people-calls.ts";
@@ -27,6 +28,7 @@ export function targetCalls({ calls, world, sight }: PeopleCalls): Methods {
     async listSets({ options }, context) {
       calls.look(context, "set.list", "set");
       const seen = sight.now();
+      expectClusters(options?.clusters, { clusters: world.clusters, rows: seen.rows });
       const { items, nextPageToken, total } = page(seen.owners(), (owner) => setListable(owner, seen), options);
       const sets = items.map((owner) => setView(owner, seen));
       const result = create(ListResultSchema, { nextPageToken, total, asOf: asOf() });
@@ -40,6 +42,7 @@ export function targetCalls({ calls, world, sight }: PeopleCalls): Methods {
     async listTargets({ options, set, lane, health }, context) {
       calls.look(context, "target.list", "target");
       const seen = sight.now();
+      expectClusters(options?.clusters, { clusters: world.clusters, rows: seen.rows });
       const wanted = seen.rows.filter((row) => wants(row, { set, lane, health }, seen));
       const { items, nextPageToken, total } = page(wanted, targetListable, options, { orders: targetOrders(seen) });
       const targets = items.map((row) => targetView(row, seen));
@@ -53,6 +56,7 @@ export function targetCalls({ calls, world, sight }: PeopleCalls): Methods {
     },
     async *watchTargets({ options }, context) {
       calls.look(context, "target.watch", "target");
+      expectWatched(options, { clusters: world.clusters, rows: sight.now().rows });
       const list = () => {
         const seen = sight.now();
         return seen.rows.map((row) => ({ row, view: targetView(row, seen) }));
