@@ -257,6 +257,20 @@ describe("continuity", () => {
     }
   });
 
+  it("has on disk what it saw the store hold, without waiting for the lease's renewal", async () => {
+    const world = await NatsWorld.start();
+    const file = join(world.folder, "memory.json");
+    const fence = new HandFence();
+    const stores = await world.stores(fence, file);
+    await takeLease(stores, fence);
+    await stores.memory.accept(never);
+    const onDisk = () => (JSON.parse(readFileSync(file, "utf8")) as { readonly sequence: number }).sequence;
+    const before = onDisk();
+    await stores.state.put(stateKey("pin", "new"), text("1"), never);
+    await reached("the write in the marker", () => onDisk() > before);
+    await world.end();
+  });
+
   it("takes a damaged memory as none", async () => {
     const world = await NatsWorld.start();
     const file = join(world.folder, "memory.json");

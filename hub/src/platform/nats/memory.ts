@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { type Clock, Fault } from "@capstan/proto";
 import type { NatsConnection } from "nats";
 import { stateKey } from "../../store/keys.ts";
 import type { Continuity, Memory, StateStore } from "../../store/port.ts";
@@ -26,6 +27,9 @@ export interface MemoryOptions {
   readonly state: StateStore;
   /** The marker's file, on the hub's own disk. */
   readonly file: string;
+  readonly clock: Clock;
+  /** Told of a marker that could not be written. */
+  onFault(fault: Fault): void;
 }
 
 /** The memory's file in a data folder. */
@@ -33,6 +37,8 @@ export const memoryFileName = "store-memory.json";
 
 const lineageKey = stateKey("lineage");
 const predecessors = 50;
+/** Milliseconds that a marker may lag behind the store: what a hub that is killed forgets of it. */
+const lag = 200;
 
 /** Compares a small file of the hub with the store, so that a lost or restored store is noticed. */
 export class NatsMemory implements Memory {
@@ -40,6 +46,7 @@ export class NatsMemory implements Memory {
   #marker: Marker | undefined;
   #saved: Promise<void> = Promise.resolve();
   #dirty = false;
+  #saving = false;
 
   constructor(options: MemoryOptions) {
     this.#options = options;
@@ -54,15 +61,30 @@ export class NatsMemory implements Memory {
     await publish(this.#options.connection, { subject: `$KV.state.${lineageKey}`, value, headers }, signal);
   }
 
-  /** Remembers that the store holds this sequence; written to disk at the next `save`. */
+  /** Remembers that the store holds this sequence; on disk soon after, many together. */
   observe(sequence: bigint): void {
     const marker = this.#marker;
     if (marker === undefined || Number(sequence) <= marker.sequence) return;
     this.#marker = { ...marker, sequence: Number(sequence) };
     this.#dirty = true;
+    this.#saveSoon();
   }
 
-  /** Brings the marker to disk, one write at a time. Called at every renewal of the lease. */
+  /** An older store is noticed by this marker: one that waits for the lease's next renewal would miss what a kill cuts off. */
+  #saveSoon(): void {
+    if (this.#saving) return;
+    this.#saving = true;
+    const { clock, onFault } = this.#options;
+    clock
+      .sleep(lag, new AbortController().signal)
+      .then(() => {
+        this.#saving = false;
+        return this.save();
+      })
+      .catch((thrown: unknown) => onFault(Fault.from(thrown)));
+  }
+
+  /** Brings the marker to disk, one write at a time. */
   save(): Promise<void> {
     this.#saved = this.#saved.then(async () => {
       if (!this.#dirty || this.#marker === undefined) return;

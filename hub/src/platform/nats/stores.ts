@@ -36,7 +36,7 @@ export async function openNatsStores(options: NatsStoresOptions, signal: AbortSi
   const turn = replicas > 1 ? new Turn() : undefined;
   const observe = (sequence: bigint) => memory.observe(sequence);
   const state = new NatsStateStore({ connection, replicas, fence, clock, turn, observe });
-  const memory: NatsMemory = new NatsMemory({ connection, state, file: options.memoryFile });
+  const memory: NatsMemory = new NatsMemory({ connection, state, file: options.memoryFile, clock, onFault });
   const lease = new NatsLeaseStore({ connection, replicas, turn }, (sequence) => {
     observe(sequence);
     memory.save().catch((thrown: unknown) => onFault(Fault.from(thrown)));
